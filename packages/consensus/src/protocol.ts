@@ -1,0 +1,168 @@
+/**
+ * The one interface behind which a consensus protocol stands.
+ *
+ * A protocol is a pure machine: `step` takes its state, one input and the time, mutates only the state
+ * that it owns, and says in effects what shall happen outside. It knows no disk, no link, no clock and
+ * no randomness but the seed it was given, and it never awaits. The replica carries out the effects, in
+ * the order in which they were emitted.
+ *
+ * The words here are neutral; each protocol keeps its paper's words inside. An *index* is Raft's index
+ * and Paxos's slot. A *reign* is the number under which a leader rules: Raft's term, Paxos's ballot.
+ * `docs/GLOSSARY.md` maps them.
+ */
+import type { Brand, NodeId } from '@quorate/core';
+import type { LogEntry } from '@quorate/storage';
+
+/** Position of an entry in the log of its epoch: 1 for the first, 0 for "before the first". */
+export type LogIndex = Brand<number, 'LogIndex'>;
+
+/** Raft's term or Paxos's ballot as one number: 0 before any leader, grows with every new one. */
+export type Reign = Brand<number, 'Reign'>;
+
+export type Entry = LogEntry & { readonly index: LogIndex; readonly reign: Reign };
+
+/** A command batch on its way into the log: opaque bytes, and the leader's stamp. */
+export interface Proposal {
+  readonly timeMs: number;
+  /** Not empty: the empty payload is the no-op that only a protocol itself proposes. */
+  readonly payload: Uint8Array;
+}
+
+/** What a protocol is told once. All durations in milliseconds. */
+export interface ProtocolOptions {
+  readonly self: NodeId;
+  /** The voters of the epoch, sorted; 1 to 31 of them, `self` included. */
+  readonly members: readonly NodeId[];
+  /** A follower that hears no leader for a time drawn from [min, max) stands for election. */
+  readonly electionTimeoutMs: readonly [min: number, max: number];
+  readonly heartbeatMs: number;
+  /** Upper bound for the payload bytes of one replication message (one larger entry still goes alone). */
+  readonly appendBytesMax: number;
+  /** Replication messages under way to one peer before the leader waits for an answer. */
+  readonly appendsInFlightMax: number;
+  /** Payload bytes that a leader holds uncommitted before it refuses proposals as overloaded. */
+  readonly uncommittedBytesMax: number;
+  /** Seeds the draw of election timeouts; differs between nodes and between restarts. */
+  readonly seed: number;
+}
+
+/** What the node knew durably before it stopped. */
+export interface RecoveredState {
+  /** The protocol's own bytes, as last persisted; undefined on the first start. */
+  readonly hardState: Uint8Array | undefined;
+  readonly snapshot: { readonly index: LogIndex; readonly reign: Reign };
+  /** Above the snapshot, ascending. */
+  readonly entries: readonly Entry[];
+}
+
+export type Input<Message> =
+  /** Time has passed; given several times within a heartbeat. */
+  | { readonly type: 'tick' }
+  | { readonly type: 'receive'; readonly from: NodeId; readonly message: Message }
+  /** Appended if this node leads (`accepted`), otherwise refused as a whole (`refused`). */
+  | { readonly type: 'propose'; readonly proposals: readonly Proposal[] }
+  /** Every `persist` and `install` effect up to and including the one with this `mark` is durable. */
+  | { readonly type: 'persisted'; readonly mark: number }
+  /** A linearizable read wants to know from which index on it may be served. `read` is unique per node. */
+  | { readonly type: 'read'; readonly read: number }
+  /** The thread of this peer has ended: a hint, which may hasten an election and never decides one. */
+  | { readonly type: 'peer-down'; readonly peer: NodeId }
+  /** A snapshot of this node's own state, up to `index`, is durable: the log up to it may be forgotten. */
+  | { readonly type: 'compacted'; readonly index: LogIndex }
+  /** A snapshot sent by `from`, who ruled under `reign`, is durable here and may be installed. */
+  | {
+      readonly type: 'snapshot-received';
+      readonly from: NodeId;
+      readonly reign: Reign;
+      readonly last: { readonly index: LogIndex; readonly reign: Reign };
+    }
+  /** The transfer asked for by a `send-snapshot` effect has ended; `delivered` false: try again later. */
+  | { readonly type: 'snapshot-sent'; readonly to: NodeId; readonly delivered: boolean };
+
+export interface Outgoing<Message> {
+  readonly to: NodeId;
+  readonly message: Message;
+}
+
+export type Role = 'follower' | 'candidate' | 'leader';
+
+export type Effect<Message> =
+  /**
+   * Make durable, in this order: the hard state, the truncation, the entries. `thenSend` leaves only
+   * when this and every earlier `persist` is durable: the replies in it promise exactly that. With
+   * nothing to write it still waits for the earlier ones. Answered by a `persisted` input with `mark`,
+   * which grows by one with each `persist` and `install`.
+   */
+  | {
+      readonly type: 'persist';
+      readonly mark: number;
+      readonly hardState?: Uint8Array;
+      readonly truncateAfter?: LogIndex;
+      readonly entries: readonly Entry[];
+      readonly thenSend: readonly Outgoing<Message>[];
+    }
+  /** Leaves at once: it promises nothing that is not durable already. */
+  | { readonly type: 'send'; readonly to: NodeId; readonly message: Message }
+  /** The next entries, chosen for ever, in order and without a gap. Each index is emitted once per start. */
+  | { readonly type: 'committed'; readonly entries: readonly Entry[] }
+  /** The proposals of the last `propose` stand at these indexes, not committed yet. */
+  | { readonly type: 'accepted'; readonly first: LogIndex; readonly last: LogIndex }
+  /** The proposals of the last `propose` were not appended. */
+  | { readonly type: 'refused'; readonly reason: 'not-leader' | 'overloaded' }
+  /** The read may be served from a state that has applied at least `index`. */
+  | { readonly type: 'read-ready'; readonly read: number; readonly index: LogIndex }
+  | { readonly type: 'read-refused'; readonly read: number }
+  /** Role, known leader or reign have changed. `leader` is undefined while none is known. */
+  | { readonly type: 'role'; readonly role: Role; readonly leader: NodeId | undefined; readonly reign: Reign }
+  /** The peer needs entries that are forgotten here: send it the newest snapshot. Answered by `snapshot-sent`. */
+  | { readonly type: 'send-snapshot'; readonly to: NodeId }
+  /**
+   * Put the received snapshot in place of the state: durably first, then in memory. With `discardsLog`
+   * the entries above it go too. Then as with `persist`.
+   */
+  | {
+      readonly type: 'install';
+      readonly mark: number;
+      readonly snapshot: { readonly index: LogIndex; readonly reign: Reign };
+      readonly discardsLog: boolean;
+      readonly thenSend: readonly Outgoing<Message>[];
+    };
+
+/** What anyone may ask of a running protocol, in neutral words. */
+export interface ProtocolStatus {
+  readonly role: Role;
+  readonly leader: NodeId | undefined;
+  readonly reign: Reign;
+  /** Highest index known to be chosen together with everything below it. */
+  readonly commitIndex: LogIndex;
+  readonly lastIndex: LogIndex;
+  /** Everything up to here is forgotten in the log and held by a snapshot. */
+  readonly snapshotIndex: LogIndex;
+}
+
+/**
+ * A consensus protocol. `State` is owned by the protocol and opaque to the replica; `Message` is plain
+ * data. Decoders throw `ERR_FRAME_INVALID` and nothing else.
+ */
+export interface Protocol<State, Message> {
+  readonly name: string;
+  /** @param nowMs the node's monotonic clock. The effects of starting, if any, come with the first `step`. */
+  start(options: ProtocolOptions, recovered: RecoveredState, nowMs: number): State;
+  /** Appends effects to `effects`. @param nowMs never smaller than in the step before */
+  step(state: State, input: Input<Message>, nowMs: number, effects: Effect<Message>[]): void;
+  status(state: State): ProtocolStatus;
+  /** A positional array of MessagePack values. */
+  encodeMessage(message: Message): readonly unknown[];
+  decodeMessage(wire: unknown): Message;
+  /** What the safety checkers of the simulator compare between nodes and over time; never used to decide. */
+  inspect(state: State): ProtocolInspection;
+}
+
+/** A view for checkers. */
+export interface ProtocolInspection extends ProtocolStatus {
+  /** Everything in the log above the snapshot, ascending. */
+  readonly entries: readonly Entry[];
+  /** The promise or vote that binds this node: reign, and for whom if the protocol knows. */
+  readonly promisedReign: Reign;
+  readonly votedFor: NodeId | undefined;
+}

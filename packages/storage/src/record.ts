@@ -1,0 +1,70 @@
+/**
+ * The records of the log: everything durable that a node knows, apart from snapshots.
+ *
+ * Each record carries its group and its epoch. Replayed in physical order they give, for every
+ * (group, epoch), its hard state, its snapshot position and its entries.
+ */
+
+/**
+ * One entry of a group's log, as both protocols and the disk see it. An empty payload is a no-op.
+ * The bytes of `payload` are opaque to the log and to the protocols.
+ */
+export interface LogEntry {
+  /** Position in the log of its epoch; the first entry has 1. Raft: index. Paxos: slot. */
+  readonly index: number;
+  /** The reign under which the entry was last written. Raft: term. Paxos: the ballot it was accepted at. */
+  readonly reign: number;
+  /** The proposing leader's wall clock, milliseconds since 1970; 0 in a no-op. */
+  readonly timeMs: number;
+  readonly payload: Uint8Array;
+}
+
+/** Writes the entries at their indexes, replacing what stood there; entries are in ascending order, gaps allowed. */
+export interface EntriesRecord {
+  readonly type: 'entries';
+  readonly group: number;
+  readonly epoch: number;
+  readonly entries: readonly LogEntry[];
+}
+
+/** Forgets every entry above `after`. */
+export interface TruncateRecord {
+  readonly type: 'truncate';
+  readonly group: number;
+  readonly epoch: number;
+  readonly after: number;
+}
+
+/** Replaces the hard state: the protocol's own bytes (vote and term, promised ballot, sealed epoch). */
+export interface HardStateRecord {
+  readonly type: 'hard-state';
+  readonly group: number;
+  readonly epoch: number;
+  readonly state: Uint8Array;
+}
+
+/**
+ * A durable snapshot holds everything up to `index`: entries at or below it are forgotten, and with
+ * `discardsLog` the entries above it too (they conflicted with an installed snapshot).
+ */
+export interface SnapshotRecord {
+  readonly type: 'snapshot';
+  readonly group: number;
+  readonly epoch: number;
+  readonly index: number;
+  readonly reign: number;
+  readonly discardsLog: boolean;
+}
+
+export type LogRecord = EntriesRecord | TruncateRecord | HardStateRecord | SnapshotRecord;
+
+/** What replay found for one (group, epoch). */
+export interface RecoveredLog {
+  readonly group: number;
+  readonly epoch: number;
+  readonly hardState: Uint8Array | undefined;
+  /** Everything up to here is in a snapshot; index 0 and reign 0 when there is none. */
+  readonly snapshot: { readonly index: number; readonly reign: number };
+  /** Entries above the snapshot, ascending; contiguous for Raft, possibly with gaps for Multi-Paxos. */
+  readonly entries: readonly LogEntry[];
+}
