@@ -24,6 +24,7 @@ export const errorCodes = {
   ERR_OPTION_INVALID: 'an option has a value that is not allowed',
   ERR_STATE_DIVERGED: 'this replica computed another state than the others',
   ERR_MODULE_INVALID: 'a module could not be loaded or does not export what it must',
+  ERR_HISTORY_INVALID: 'a history holds a line that is not an event, or contradicts an earlier one',
   ERR_ASK_TIMEOUT: 'no answer came before the deadline of an ask',
   ERR_ACTOR_FAILED: 'the actor threw while it handled the message',
   ERR_DEAD_LETTER: 'no actor lives at the address',
