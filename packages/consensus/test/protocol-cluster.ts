@@ -1,0 +1,567 @@
+/**
+ * A cluster of pure protocol instances under one seed: virtual time, a network and disks that can fail.
+ *
+ * It takes any `Protocol` and does what a replica would do, in one thread and without a clock: carries
+ * out effects, completes disk syncs later, loses what was not synced in a crash, moves messages through
+ * the protocol's own encoding, and lets `SafetyChecks` look at every step. Used in two ways: seeded
+ * chaos (`protocol-chaos.ts`), and hand-written transcripts, which hold messages or disks back and
+ * release them one by one.
+ */
+import { invariant, type NodeId, type Random, seededRandom } from '@quorate/core';
+import type {
+  Effect,
+  Entry,
+  Input,
+  LogIndex,
+  Protocol,
+  ProtocolOptions,
+  ProtocolStatus,
+  Reign,
+} from '../src/protocol.ts';
+import { Agenda } from './agenda.ts';
+import { DurableStore } from './durable-store.ts';
+import { SafetyChecks } from './protocol-safety.ts';
+
+/** A message under way. */
+export interface Envelope<M> {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly message: M;
+  /** What crossed the link, so that a duplicate is decoded anew. */
+  readonly wire: unknown;
+}
+
+export interface NetworkConditions {
+  readonly delayMs: readonly [min: number, max: number];
+  readonly lossChance: number;
+  readonly duplicateChance: number;
+}
+
+export interface ClusterSettings<S, M> {
+  readonly protocol: Protocol<S, M>;
+  /** Number of nodes, named n1, n2, …; or their names. */
+  readonly nodes: number | readonly string[];
+  readonly seed?: number;
+  readonly network?: Partial<NetworkConditions>;
+  readonly syncMs?: readonly [min: number, max: number];
+  readonly options?: Partial<ProtocolOptions>;
+  /** How many nodes must durably hold what any node calls committed; a majority unless told. */
+  readonly commitQuorum?: number;
+}
+
+export type ProposeOutcome =
+  | { readonly type: 'accepted'; readonly first: LogIndex; readonly last: LogIndex }
+  | { readonly type: 'refused'; readonly reason: 'not-leader' | 'overloaded' };
+
+export type ReadOutcome = 'waiting' | 'refused' | LogIndex;
+
+/** One node: its protocol state, what it applied, and its disk. Without `state` it is down. */
+export interface ClusterNode<S> {
+  readonly id: NodeId;
+  readonly store: DurableStore;
+  state: S | undefined;
+  incarnation: number;
+  /** Local clock = cluster clock + this; differs from node to node and start to start. */
+  clockOffsetMs: number;
+  paused: boolean;
+  diskHeld: boolean;
+  /** When false the node gets no ticks: it answers, but starts nothing by itself. */
+  ticking: boolean;
+  /** All that was committed here since the beginning, snapshots included; index i at [i - 1]. */
+  committed: Entry[];
+}
+
+type Due<M> =
+  | { readonly type: 'message'; readonly envelope: Envelope<M> }
+  | { readonly type: 'sync'; readonly node: NodeId; readonly incarnation: number }
+  | { readonly type: 'tick'; readonly node: NodeId; readonly incarnation: number }
+  | ({ readonly type: 'snapshot' } & SnapshotTransfer)
+  | { readonly type: 'snapshot-sent'; readonly transfer: SnapshotTransfer; readonly delivered: boolean };
+
+interface SnapshotTransfer {
+  readonly from: NodeId;
+  readonly incarnation: number;
+  readonly to: NodeId;
+  readonly reign: Reign;
+  readonly last: { readonly index: LogIndex; readonly reign: Reign };
+  readonly prefix: readonly Entry[];
+}
+
+const perfectNetwork: NetworkConditions = { delayMs: [0, 0], lossChance: 0, duplicateChance: 0 };
+
+export class ProtocolCluster<S, M> {
+  readonly protocol: Protocol<S, M>;
+  readonly members: readonly NodeId[];
+  readonly options: Omit<ProtocolOptions, 'self' | 'seed'>;
+  readonly random: Random;
+  readonly safety: SafetyChecks;
+  readonly nodes = new Map<NodeId, ClusterNode<S>>();
+  readonly reads = new Map<
+    number,
+    { readonly node: NodeId; readonly incarnation: number; outcome: ReadOutcome }
+  >();
+  network: NetworkConditions;
+  syncMs: readonly [min: number, max: number];
+  nowMs = 0;
+  /** Messages for which this is true are set aside in `held` instead of sent. */
+  hold: (envelope: Envelope<M>) => boolean = () => false;
+  held: Envelope<M>[] = [];
+  /** Called with every effect just before it is carried out. */
+  onEffect: (node: NodeId, effect: Effect<M>) => void = () => {};
+  #cut = new Set<string>();
+  readonly #agenda = new Agenda<Due<M>>();
+  readonly #received = new Map<NodeId, SnapshotTransfer>();
+  #readCount = 0;
+  #lastOutcome: ProposeOutcome | undefined;
+
+  constructor(settings: ClusterSettings<S, M>) {
+    this.protocol = settings.protocol;
+    const names =
+      typeof settings.nodes === 'number'
+        ? Array.from({ length: settings.nodes }, (_, at) => `n${at + 1}`)
+        : [...settings.nodes];
+    this.members = names.sort() as NodeId[];
+    this.random = seededRandom(settings.seed ?? 1);
+    this.network = { ...perfectNetwork, ...settings.network };
+    this.syncMs = settings.syncMs ?? [0, 0];
+    this.options = {
+      members: this.members,
+      electionTimeoutMs: [150, 300],
+      heartbeatMs: 50,
+      appendBytesMax: 64 * 1024,
+      appendsInFlightMax: 8,
+      uncommittedBytesMax: 16 * 1024 * 1024,
+      ...settings.options,
+    };
+    this.safety = new SafetyChecks(settings.commitQuorum ?? Math.floor(this.members.length / 2) + 1);
+    for (const id of this.members) {
+      this.nodes.set(id, {
+        id,
+        store: new DurableStore(),
+        state: undefined,
+        incarnation: 0,
+        clockOffsetMs: 0,
+        paused: false,
+        diskHeld: false,
+        ticking: true,
+        committed: [],
+      });
+      this.restart(id);
+    }
+  }
+
+  // What one asks of the cluster.
+
+  node(id: string): ClusterNode<S> {
+    const node = this.nodes.get(id as NodeId);
+    invariant(node !== undefined, `no node ${id}`);
+    return node;
+  }
+
+  isUp(id: string): boolean {
+    return this.node(id).state !== undefined;
+  }
+
+  status(id: string): ProtocolStatus {
+    return this.protocol.status(this.stateOf(id));
+  }
+
+  stateOf(id: string): S {
+    const { state } = this.node(id);
+    invariant(state !== undefined, `${id} is down`);
+    return state;
+  }
+
+  /** The running leader with the highest reign. */
+  leader(): NodeId | undefined {
+    let best: { readonly id: NodeId; readonly reign: Reign } | undefined;
+    for (const id of this.members) {
+      if (!this.isUp(id) || this.node(id).paused) continue;
+      const { role, reign } = this.status(id);
+      if (role === 'leader' && (best === undefined || reign > best.reign)) best = { id, reign };
+    }
+    return best?.id;
+  }
+
+  /** The committed payloads of a node as text, no-ops left out. */
+  committedTexts(id: string): string[] {
+    return this.node(id)
+      .committed.filter((entry) => entry.payload.length > 0)
+      .map((entry) => new TextDecoder().decode(entry.payload));
+  }
+
+  // What one does to the protocol.
+
+  /** Hands one node a batch of proposals. Texts must be unique over a run. */
+  propose(id: string, ...texts: string[]): ProposeOutcome {
+    const proposals = texts.map((text) => ({ timeMs: this.nowMs, payload: new TextEncoder().encode(text) }));
+    this.#lastOutcome = undefined;
+    this.input(id, { type: 'propose', proposals });
+    const outcome: ProposeOutcome | undefined = this.#lastOutcome;
+    invariant(outcome !== undefined, 'a propose is answered in its own step');
+    return outcome;
+  }
+
+  /** @returns the number under which `reads` will hold the outcome */
+  read(id: string): number {
+    const read = ++this.#readCount;
+    const { incarnation } = this.node(id);
+    this.reads.set(read, { node: id as NodeId, incarnation, outcome: 'waiting' });
+    this.safety.readAsked(read);
+    this.input(id, { type: 'read', read });
+    return read;
+  }
+
+  readOutcome(read: number): ReadOutcome {
+    const asked = this.reads.get(read);
+    invariant(asked !== undefined, `no read ${read}`);
+    return asked.outcome;
+  }
+
+  /** One step of one node, with all checks. */
+  input(id: string, input: Input<M>): void {
+    const node = this.node(id);
+    const state = this.stateOf(id);
+    const effects: Effect<M>[] = [];
+    const before = this.protocol.status(state);
+    this.protocol.step(state, input, this.nowMs + node.clockOffsetMs, effects);
+    this.safety.afterStep({
+      node: node.id,
+      input: input as Input<unknown>,
+      before,
+      after: this.protocol.inspect(state),
+      effects: effects as Effect<unknown>[],
+    });
+    for (const effect of effects) {
+      this.onEffect(node.id, effect);
+      this.#carryOut(node, effect);
+    }
+  }
+
+  /** Tells a node that its state up to `index` (all it applied, unless told) is in a durable snapshot. */
+  compact(id: string, index?: number): void {
+    const node = this.node(id);
+    const upTo = index ?? node.committed.length;
+    const last = node.committed[upTo - 1];
+    if (last === undefined || upTo <= node.store.snapshot.index) return;
+    node.store.compact({ index: last.index, reign: last.reign });
+    this.input(id, { type: 'compacted', index: last.index });
+  }
+
+  // Time.
+
+  /** Lets `durationMs` pass; 0 handles everything that is due now. */
+  run(durationMs: number): void {
+    const endMs = this.nowMs + durationMs;
+    for (;;) {
+      const next = this.#agenda.take(endMs);
+      if (next === undefined) break;
+      this.nowMs = next.atMs;
+      this.#handle(next.what);
+    }
+    this.nowMs = endMs;
+  }
+
+  /** Runs in slices of 5 ms until `holds`; false when it did not within `limitMs`. */
+  runUntil(holds: () => boolean, limitMs = 10_000): boolean {
+    const endMs = this.nowMs + limitMs;
+    while (!holds()) {
+      if (this.nowMs >= endMs) return false;
+      this.run(5);
+    }
+    return true;
+  }
+
+  /** Makes `id` the leader: only its timers run until it is. */
+  elect(id: string): void {
+    const ticking = this.members.map((member) => this.node(member).ticking);
+    for (const member of this.members) this.node(member).ticking = member === id;
+    const won = this.runUntil(() => this.leader() === id && this.status(id).commitIndex > 0);
+    this.members.forEach((member, at) => {
+      this.node(member).ticking = ticking[at] ?? true;
+    });
+    invariant(won, `${id} did not win an election`);
+  }
+
+  // Faults.
+
+  /** Stops the node as a power loss would: what its disk has not synced is gone. */
+  crash(id: string): void {
+    const node = this.node(id);
+    if (node.state === undefined) return;
+    node.state = undefined;
+    node.paused = false;
+    node.diskHeld = false;
+    node.store.loseUnsynced();
+    this.safety.stopped(node.id);
+  }
+
+  restart(id: string): void {
+    const node = this.node(id);
+    invariant(node.state === undefined, `${id} runs already`);
+    node.incarnation += 1;
+    node.clockOffsetMs = this.random.below(1_000_000) - this.nowMs;
+    const recovered = node.store.recover();
+    node.committed = node.committed.slice(0, recovered.snapshot.index);
+    const seed = this.random.below(2 ** 31);
+    const state = this.protocol.start(
+      { ...this.options, self: node.id, seed },
+      recovered,
+      this.#localMs(node),
+    );
+    node.state = state;
+    this.safety.started(node.id, this.protocol.inspect(state), recovered);
+    this.#schedule(this.random.next() * this.#tickMs(), {
+      type: 'tick',
+      node: node.id,
+      incarnation: node.incarnation,
+    });
+  }
+
+  /** Stops the node's thread: what is due for it waits until `resume`. */
+  pause(id: string): void {
+    this.node(id).paused = true;
+  }
+
+  resume(id: string): void {
+    this.node(id).paused = false;
+  }
+
+  /** Syncs of this node do not complete until `releaseDisk`. */
+  holdDisk(id: string): void {
+    this.node(id).diskHeld = true;
+  }
+
+  releaseDisk(id: string): void {
+    const node = this.node(id);
+    node.diskHeld = false;
+    if (node.store.unsyncedCount > 0) this.#scheduleSync(node);
+  }
+
+  /** Cuts the link in one direction. */
+  cutOneWay(from: string, to: string): void {
+    this.#cut.add(`${from}>${to}`);
+  }
+
+  cut(one: string, other: string): void {
+    this.cutOneWay(one, other);
+    this.cutOneWay(other, one);
+  }
+
+  /** Only nodes of the same side reach each other; who is in no side is alone. */
+  partition(...sides: readonly (readonly string[])[]): void {
+    this.#cut.clear();
+    for (const from of this.members) {
+      for (const to of this.members) {
+        if (from !== to && !sides.some((side) => side.includes(from) && side.includes(to))) {
+          this.cutOneWay(from, to);
+        }
+      }
+    }
+  }
+
+  /** All links whole and clean, all disks and threads going; nodes that are down stay down. */
+  heal(): void {
+    this.#cut.clear();
+    this.network = perfectNetwork;
+    this.hold = () => false;
+    for (const id of this.members) {
+      const node = this.node(id);
+      node.paused = false;
+      if (node.diskHeld) this.releaseDisk(id);
+    }
+  }
+
+  // Messages by hand.
+
+  /** Delivers the held messages for which `matches` holds, at once and in the order of their sending. */
+  deliverHeld(matches: (envelope: Envelope<M>) => boolean = () => true): number {
+    const chosen = this.held.filter(matches);
+    this.held = this.held.filter((envelope) => !chosen.includes(envelope));
+    for (const envelope of chosen) this.deliver(envelope);
+    return chosen.length;
+  }
+
+  dropHeld(matches: (envelope: Envelope<M>) => boolean = () => true): void {
+    this.held = this.held.filter((envelope) => !matches(envelope));
+  }
+
+  /** Delivers a message now, whatever the network's state; may be called twice for a duplicate. */
+  deliver(envelope: Envelope<M>): void {
+    if (!this.isUp(envelope.to)) return;
+    const message = this.protocol.decodeMessage(envelope.wire);
+    this.input(envelope.to, { type: 'receive', from: envelope.from, message });
+  }
+
+  #localMs(node: ClusterNode<S>): number {
+    return this.nowMs + node.clockOffsetMs;
+  }
+
+  #tickMs(): number {
+    return this.options.heartbeatMs / 5;
+  }
+
+  #between([min, max]: readonly [number, number]): number {
+    return min + this.random.next() * (max - min);
+  }
+
+  #schedule(delayMs: number, due: Due<M>): void {
+    this.#agenda.add(this.nowMs + delayMs, due);
+  }
+
+  #scheduleSync(node: ClusterNode<S>): void {
+    this.#schedule(this.#between(this.syncMs), {
+      type: 'sync',
+      node: node.id,
+      incarnation: node.incarnation,
+    });
+  }
+
+  #handle(due: Due<M>): void {
+    switch (due.type) {
+      case 'tick': {
+        const node = this.node(due.node);
+        if (node.incarnation !== due.incarnation || node.state === undefined) return;
+        if (!node.paused && node.ticking) this.input(due.node, { type: 'tick' });
+        this.#schedule(this.#tickMs(), due);
+        return;
+      }
+      case 'message': {
+        const { from, to } = due.envelope;
+        if (this.#cut.has(`${from}>${to}`)) return;
+        if (this.node(to).paused) this.#schedule(5, due);
+        else this.deliver(due.envelope);
+        return;
+      }
+      case 'sync':
+        this.#completeSyncs(due);
+        return;
+      case 'snapshot':
+        this.#deliverSnapshot(due);
+        return;
+      case 'snapshot-sent': {
+        const { from, to, incarnation } = due.transfer;
+        const sender = this.node(from);
+        if (sender.state === undefined || sender.incarnation !== incarnation) return;
+        this.input(from, { type: 'snapshot-sent', to, delivered: due.delivered });
+        return;
+      }
+    }
+  }
+
+  /** Completes one sync and, as a group commit would, sometimes those queued behind it. */
+  #completeSyncs({ node: id, incarnation }: { readonly node: NodeId; readonly incarnation: number }): void {
+    const node = this.node(id);
+    if (node.incarnation !== incarnation || node.state === undefined) return;
+    if (node.diskHeld || node.store.unsyncedCount === 0) return;
+    if (node.paused) {
+      this.#schedule(5, { type: 'sync', node: id, incarnation });
+      return;
+    }
+    let mark = 0;
+    do {
+      const effect = node.store.syncNext() as Effect<M> & { type: 'persist' | 'install' };
+      mark = effect.mark;
+      for (const { to, message } of effect.thenSend) this.#post(id, to, message);
+    } while (node.store.unsyncedCount > 0 && this.random.chance(0.5));
+    this.safety.durable(id, mark);
+    this.input(id, { type: 'persisted', mark });
+  }
+
+  #carryOut(node: ClusterNode<S>, effect: Effect<M>): void {
+    switch (effect.type) {
+      case 'send':
+        this.#post(node.id, effect.to, effect.message);
+        return;
+      case 'persist':
+      case 'install':
+        if (effect.type === 'install') this.#adoptSnapshot(node, effect.snapshot);
+        node.store.write(effect as Effect<unknown> & { type: 'persist' | 'install' });
+        this.#scheduleSync(node);
+        return;
+      case 'committed':
+        for (const entry of effect.entries) node.committed.push(entry);
+        this.safety.committed(node.id, effect.entries, [...this.nodes.values()]);
+        return;
+      case 'accepted':
+      case 'refused':
+        this.#lastOutcome = effect;
+        return;
+      case 'read-ready':
+      case 'read-refused': {
+        const asked = this.reads.get(effect.read);
+        invariant(asked?.outcome === 'waiting', `read ${effect.read} is answered once`);
+        asked.outcome = effect.type === 'read-ready' ? effect.index : 'refused';
+        return;
+      }
+      case 'send-snapshot':
+        this.#sendSnapshot(node, effect.to);
+        return;
+      case 'role':
+        return;
+    }
+  }
+
+  #sendSnapshot(node: ClusterNode<S>, to: NodeId): void {
+    const last = node.store.snapshot;
+    invariant(last.index > 0, `${node.id} has no snapshot to send`);
+    this.#schedule(this.#between(this.network.delayMs) * 2, {
+      type: 'snapshot',
+      from: node.id,
+      incarnation: node.incarnation,
+      to,
+      reign: this.status(node.id).reign,
+      last,
+      prefix: node.committed.slice(0, last.index),
+    });
+  }
+
+  #deliverSnapshot(transfer: SnapshotTransfer): void {
+    const receiver = this.node(transfer.to);
+    const cut =
+      this.#cut.has(`${transfer.from}>${transfer.to}`) || this.random.chance(this.network.lossChance);
+    const delivered = receiver.state !== undefined && !receiver.paused && !cut;
+    this.#schedule(this.#between(this.network.delayMs), { type: 'snapshot-sent', transfer, delivered });
+    if (!delivered) return;
+    this.#received.set(transfer.to, transfer);
+    const { from, reign, last } = transfer;
+    this.input(transfer.to, { type: 'snapshot-received', from, reign, last });
+  }
+
+  #adoptSnapshot(node: ClusterNode<S>, snapshot: { readonly index: LogIndex }): void {
+    const transfer = this.#received.get(node.id);
+    invariant(transfer?.last.index === snapshot.index, `${node.id} installs the snapshot it received last`);
+    node.committed = [...transfer.prefix];
+    this.safety.installed(node.id, snapshot.index);
+  }
+
+  #post(from: NodeId, to: NodeId, message: M): void {
+    const wire = copyOfPlainData(this.protocol.encodeMessage(message));
+    const envelope = { from, to, wire, message: this.protocol.decodeMessage(wire) };
+    if (this.hold(envelope)) {
+      this.held.push(envelope);
+      return;
+    }
+    const { lossChance, duplicateChance, delayMs } = this.network;
+    if (this.random.chance(lossChance)) return;
+    this.#schedule(this.#between(delayMs), { type: 'message', envelope });
+    if (this.random.chance(duplicateChance)) {
+      this.#schedule(this.#between(delayMs) * 3, { type: 'message', envelope });
+    }
+  }
+}
+
+/** Copies what MessagePack can carry and refuses the rest: a message must not share state with its sender. */
+function copyOfPlainData(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyOfPlainData);
+  if (
+    value === null ||
+    typeof value === 'number' ||
+    typeof value === 'string' ||
+    typeof value === 'boolean'
+  ) {
+    return value;
+  }
+  invariant(value instanceof Uint8Array, `an encoded message holds plain data, got ${typeof value}`);
+  return value;
+}
