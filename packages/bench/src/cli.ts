@@ -10,8 +10,9 @@ import { readFileSync } from 'node:fs';
 import { CodedError } from '@quorate/core';
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
+import { limitCommand } from './commands/limit.ts';
 
-const subcommands: readonly Command[] = [checkCommand()];
+const subcommands: readonly Command[] = [checkCommand(), limitCommand()];
 
 /** The name and version that npm installed. */
 function packageVersion(): string {

@@ -1,1 +1,16 @@
-export {};
+/** The public surface of `@quorate/bench`: what the command line does, callable, and the shape of its results. */
+export { type LimitOptions, measureLimit } from './limit/measure.ts';
+export type {
+  BenchResult,
+  FaultRecord,
+  LatencySummary,
+  LimitResult,
+  LimitRow,
+  Machine,
+  OperationCounts,
+  ResultContext,
+  RunResult,
+  StorageKind,
+  TimelineSecond,
+  TimelineSlice,
+} from './result.ts';

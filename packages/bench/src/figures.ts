@@ -1,0 +1,69 @@
+/**
+ * Figures as people read them: the same words in the table and in the report.
+ */
+import type { FaultRecord, Machine, RunResult } from './result.ts';
+
+/** What stands where nothing was measured. */
+export const absent = '–';
+
+/** 1234567 as `1,234,567`; below ten with one decimal. */
+export function showCount(value: number): string {
+  const digits = value < 10 && !Number.isInteger(value) ? 1 : 0;
+  return value.toLocaleString('en-US', { maximumFractionDigits: digits });
+}
+
+/** Three significant digits and no more than microseconds: `0.352`, `4.70`, `12.3`, `1,204`. */
+export function showMs(milliseconds: number | null): string {
+  return milliseconds === null ? absent : showThreeDigits(milliseconds);
+}
+
+export function showMicroseconds(microseconds: number | null): string {
+  return microseconds === null ? absent : showThreeDigits(microseconds);
+}
+
+/** 0.1234 as `12.3 %`. */
+export function showShare(ratio: number | null): string {
+  return ratio === null ? absent : `${showThreeDigits(ratio * 100)} %`;
+}
+
+/** `16 B`, `4 KiB`, `7.6 GiB`. */
+export function showBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
+  const amount = bytes / 2 ** (10 * power);
+  return `${Number.isInteger(amount) ? amount : amount.toFixed(1)} ${units[power]}`;
+}
+
+export function showVerdict(verified: boolean | null): string {
+  if (verified === null) return 'not checked';
+  return verified ? 'yes' : 'NO';
+}
+
+/** `leader-kill b at 4.0 s: 287 ms`. */
+export function showFault(fault: FaultRecord): string {
+  const { kind, target, atMs, firstAckAfterMs } = fault;
+  const outage = firstAckAfterMs === null ? 'no acknowledgement after it' : showOutage(firstAckAfterMs);
+  return `${kind} ${target} at ${(atMs / 1_000).toFixed(1)} s: ${outage}`;
+}
+
+/** How long acknowledgements were away because of a fault. */
+export function showOutage(firstAckAfterMs: number): string {
+  return firstAckAfterMs === 0 ? 'no gap' : `${showMs(firstAckAfterMs)} ms`;
+}
+
+/** `AMD EPYC, 2 cores, 7.6 GiB, linux x64, Node v20.20.2`. */
+export function showMachine({ cpu, cores, memoryBytes, platform, node }: Machine): string {
+  return `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${showBytes(memoryBytes)}, ${platform}, Node ${node}`;
+}
+
+/** `64 outstanding`, or `5,000/s, at most 64 outstanding`. */
+export function showLoad({ clients, ratePerSecond }: Pick<RunResult, 'clients' | 'ratePerSecond'>): string {
+  const outstanding = `${showCount(clients)} outstanding`;
+  return ratePerSecond === null ? outstanding : `${showCount(ratePerSecond)}/s due, at most ${outstanding}`;
+}
+
+function showThreeDigits(value: number): string {
+  if (value >= 100) return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
+  if (value >= 10) return value.toFixed(1);
+  return value.toFixed(value >= 1 ? 2 : 3);
+}

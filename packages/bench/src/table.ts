@@ -1,0 +1,71 @@
+/**
+ * The result as a table for the terminal.
+ */
+import Table from 'cli-table3';
+import { showCount, showFault, showMicroseconds, showMs, showShare, showVerdict } from './figures.ts';
+import type { LimitRow, RunResult } from './result.ts';
+
+interface Column<Row> {
+  readonly head: string;
+  readonly align: 'left' | 'right';
+  readonly cell: (row: Row) => string;
+}
+
+const latencyColumns: readonly Column<Pick<RunResult, 'latencyMs'>>[] = [
+  { head: 'p50 ms', align: 'right', cell: ({ latencyMs }) => showMs(latencyMs.p50) },
+  { head: 'p99 ms', align: 'right', cell: ({ latencyMs }) => showMs(latencyMs.p99) },
+  { head: 'max ms', align: 'right', cell: ({ latencyMs }) => showMs(latencyMs.max) },
+];
+
+const loadColumns: readonly Column<RunResult | LimitRow>[] = [
+  { head: 'outstanding', align: 'right', cell: ({ clients }) => showCount(clients) },
+  { head: 'ok/s', align: 'right', cell: (row) => showCount(Math.round(row.throughputPerSecond)) },
+  ...latencyColumns,
+  { head: 'CPU µs/op', align: 'right', cell: (row) => showMicroseconds(row.cpuMicrosecondsPerOperation) },
+];
+
+const runColumns: readonly Column<RunResult>[] = [
+  { head: 'algorithm', align: 'left', cell: ({ algorithm }) => algorithm },
+  ...loadColumns,
+  { head: 'ok', align: 'right', cell: ({ operations }) => showCount(operations.ok) },
+  { head: 'failed', align: 'right', cell: ({ operations }) => showCount(operations.failed) },
+  { head: 'unknown', align: 'right', cell: ({ operations }) => showCount(operations.unknown) },
+  { head: 'linearizable', align: 'left', cell: ({ verified }) => showVerdict(verified) },
+];
+
+const limitShareColumn: Column<RunResult> = {
+  head: 'of limit',
+  align: 'right',
+  cell: ({ limitRatio }) => showShare(limitRatio),
+};
+
+const limitColumns: readonly Column<LimitRow>[] = [
+  { head: 'commands', align: 'left', cell: ({ mode }) => mode },
+  ...loadColumns,
+];
+
+/** One row a run, then a line for each fault with how long it silenced the service. */
+export function runTable(runs: readonly RunResult[]): string {
+  const hasLimit = runs.some(({ limitRatio }) => limitRatio !== null);
+  const table = render(hasLimit ? [...runColumns, limitShareColumn] : runColumns, runs);
+  const faults = runs.flatMap(({ algorithm, faults }) =>
+    faults.map((fault) => `  ${algorithm}: ${showFault(fault)}`),
+  );
+  if (faults.length === 0) return table;
+  return [table, 'faults, and the time to the first acknowledgement after each:', ...faults].join('\n');
+}
+
+export function limitTable(rows: readonly LimitRow[]): string {
+  return render(limitColumns, rows);
+}
+
+/** No colours: the text is the same in a terminal, in a file and in a test. */
+function render<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+  const table = new Table({
+    head: columns.map(({ head }) => head),
+    colAligns: columns.map(({ align }) => align),
+    style: { head: [], border: [], compact: true },
+  });
+  for (const row of rows) table.push(columns.map(({ cell }) => cell(row)));
+  return table.toString();
+}

@@ -1,0 +1,30 @@
+/**
+ * A directory for the time of one piece of work: gone after it, also when it throws or is interrupted.
+ */
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const interrupts = ['SIGINT', 'SIGTERM'] as const;
+
+/** @param purpose becomes part of the directory's name */
+export async function withTemporaryDirectory<T>(
+  purpose: string,
+  work: (directory: string) => Promise<T>,
+): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), `quorate-${purpose}-`));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  const onInterrupt = (signal: NodeJS.Signals): void => {
+    remove();
+    // By convention a process that a signal ended says so with 128 and the signal's number.
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of interrupts) process.once(signal, onInterrupt);
+  try {
+    return await work(directory);
+  } finally {
+    for (const signal of interrupts) process.off(signal, onInterrupt);
+    remove();
+  }
+}
