@@ -276,7 +276,10 @@ export class ProtocolCluster<S, M> {
   elect(id: string): void {
     const ticking = this.members.map((member) => this.node(member).ticking);
     for (const member of this.members) this.node(member).ticking = member === id;
-    const won = this.runUntil(() => this.leader() === id && this.status(id).commitIndex > 0);
+    // All that it found or proposed when it won is committed; Multi-Paxos may have had nothing to propose.
+    const won = this.runUntil(
+      () => this.leader() === id && this.status(id).commitIndex === this.status(id).lastIndex,
+    );
     this.members.forEach((member, at) => {
       this.node(member).ticking = ticking[at] ?? true;
     });

@@ -1,0 +1,18 @@
+/** Raft behind the one interface of all protocols. [Raft] */
+import type { Protocol } from '../protocol.ts';
+import type { RaftMessage } from './message.ts';
+import { decodeMessage, encodeMessage } from './message-codec.ts';
+import { inspect, type RaftState, start, status } from './state.ts';
+import { step } from './step.ts';
+
+export type { RaftMessage, RaftState };
+
+export const raft: Protocol<RaftState, RaftMessage> = {
+  name: 'raft',
+  start,
+  step,
+  status,
+  encodeMessage,
+  decodeMessage,
+  inspect,
+};

@@ -1,0 +1,81 @@
+/**
+ * The four changes of role, each with all that it does to the state and none of what is said because of it.
+ * [Raft §5.1, §5.2]
+ */
+import { invariant, type NodeId } from '@quorate/core';
+import type { LogIndex } from '../protocol.ts';
+import type { Term } from './log.ts';
+import { newProgress, type Progress } from './progress.ts';
+import { ReadQueue } from './read-index.ts';
+import { checkTransition, type RoleEvent } from './role-table.ts';
+import { type Campaigner, type Effects, type Leader, type RaftState, resetElectionTimer } from './state.ts';
+
+type ReasonToFollow = Extract<
+  RoleEvent,
+  'higher-term' | 'leader-heard' | 'leader-down' | 'quorum-lost' | 'disk-stalled'
+>;
+
+/** Follows `leader`, or nobody yet. A new term comes with a free vote. */
+export function becomeFollower(
+  state: RaftState,
+  because: ReasonToFollow,
+  to: { readonly term: Term; readonly leader: NodeId | undefined },
+  effects: Effects,
+): void {
+  checkTransition(state.role.name, because, 'follower');
+  invariant(to.term >= state.currentTerm, 'terms never decrease');
+  if (to.term > state.currentTerm) {
+    state.currentTerm = to.term;
+    state.votedFor = undefined;
+    state.durability.changeHardState();
+  }
+  if (state.role.name === 'leader') {
+    for (const read of state.role.reads.unanswered()) effects.push({ type: 'read-refused', read });
+    resetElectionTimer(state);
+  }
+  state.role = { name: 'follower', leader: to.leader };
+}
+
+export function becomePreCandidate(state: RaftState): Campaigner {
+  checkTransition(state.role.name, 'election-due', 'pre-candidate');
+  resetElectionTimer(state);
+  return campaignAs(state, 'pre-candidate', [state.options.self]);
+}
+
+/** Stands in a new term. The own vote counts when it is durable, like any other. */
+export function becomeCandidate(state: RaftState): Campaigner {
+  checkTransition(state.role.name, 'pre-votes-won', 'candidate');
+  state.currentTerm = (state.currentTerm + 1) as Term;
+  state.votedFor = state.options.self;
+  state.durability.changeHardState();
+  resetElectionTimer(state);
+  return campaignAs(state, 'candidate', []);
+}
+
+export function becomeLeader(state: RaftState): Leader {
+  checkTransition(state.role.name, 'votes-won', 'leader');
+  const lastIndex: LogIndex = state.log.lastIndex;
+  const progress = new Map<NodeId, Progress>();
+  for (const peer of state.peers) progress.set(peer, newProgress(lastIndex, state.nowMs));
+  const leader: Leader = {
+    name: 'leader',
+    progress,
+    reads: new ReadQueue(),
+    round: 0,
+    heartbeatDueMs: state.nowMs,
+    uncommittedBytes: state.log.bytesAfter(state.commitIndex),
+  };
+  state.role = leader;
+  return leader;
+}
+
+function campaignAs(state: RaftState, name: Campaigner['name'], grantedBy: readonly NodeId[]): Campaigner {
+  const campaigner: Campaigner = {
+    name,
+    grantedBy: new Set(grantedBy),
+    answeredBy: new Set(),
+    askAgainAtMs: state.nowMs + state.options.heartbeatMs,
+  };
+  state.role = campaigner;
+  return campaigner;
+}

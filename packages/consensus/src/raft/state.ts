@@ -1,0 +1,166 @@
+/**
+ * The state of one Raft server, and what does not depend on its role. [Raft fig. 2]
+ */
+import { assertNever, invariant, type NodeId, type Random, seededRandom } from '@quorate/core';
+import type {
+  Effect,
+  LogIndex,
+  ProtocolInspection,
+  ProtocolOptions,
+  ProtocolStatus,
+  RecoveredState,
+  Role,
+} from '../protocol.ts';
+import { Durability, type WriteContext } from './durability.ts';
+import { decodeHardState } from './hard-state.ts';
+import { RaftLog, type Term } from './log.ts';
+import type { RaftMessage } from './message.ts';
+import type { Progress } from './progress.ts';
+import type { ReadQueue } from './read-index.ts';
+
+export interface Follower {
+  readonly name: 'follower';
+  /** The leader of the current term, once it was heard. */
+  readonly leader: NodeId | undefined;
+}
+
+/** Asks for votes, or for pre-votes. Votes are a set: a duplicate must not count twice. */
+export interface Campaigner {
+  readonly name: 'pre-candidate' | 'candidate';
+  readonly grantedBy: Set<NodeId>;
+  /** Whoever answered, yes or no; the others are asked again. */
+  readonly answeredBy: Set<NodeId>;
+  askAgainAtMs: number;
+}
+
+export interface Leader {
+  readonly name: 'leader';
+  /** One per peer, in the order of the members. */
+  readonly progress: ReadonlyMap<NodeId, Progress>;
+  readonly reads: ReadQueue;
+  /** The newest heartbeat round that was sent. */
+  round: number;
+  heartbeatDueMs: number;
+  /** Payload bytes of the entries above commitIndex. */
+  uncommittedBytes: number;
+}
+
+export interface RaftState {
+  readonly options: ProtocolOptions;
+  /** The members without this server, sorted. */
+  readonly peers: readonly NodeId[];
+  readonly random: Random;
+  readonly log: RaftLog;
+  readonly durability: Durability;
+  /** Latest term this server has seen. Never decreases. */
+  currentTerm: Term;
+  /** Who got this server's vote in currentTerm. Set at most once a term. */
+  votedFor: NodeId | undefined;
+  /** Highest index known to be committed, and emitted as such. Never decreases. */
+  commitIndex: LogIndex;
+  role: Follower | Campaigner | Leader;
+  /** Unless this server leads: when it stands for election. */
+  electionDueMs: number;
+  /** When a leader was last heard. */
+  lastHeardLeaderMs: number;
+  nowMs: number;
+  /** What the last `role` effect said. */
+  told: Pick<ProtocolStatus, 'role' | 'leader' | 'reign'>;
+}
+
+/** Pushed to by every handler, in the order in which things shall happen. */
+export type Effects = Effect<RaftMessage>[];
+
+export function start(options: ProtocolOptions, recovered: RecoveredState, nowMs: number): RaftState {
+  const { members, self } = options;
+  invariant(members.includes(self), 'a server is one of the members');
+  const snapshot = { index: recovered.snapshot.index, term: recovered.snapshot.reign };
+  const log = new RaftLog(snapshot, recovered.entries);
+  const { currentTerm, votedFor } =
+    recovered.hardState === undefined
+      ? { currentTerm: 0 as Term, votedFor: undefined }
+      : decodeHardState(recovered.hardState);
+  invariant(currentTerm >= log.last.term, 'the hard state is as new as the log');
+  const state: RaftState = {
+    options,
+    peers: members.filter((member) => member !== self),
+    random: seededRandom(options.seed),
+    log,
+    durability: new Durability({ lastIndex: log.lastIndex, term: currentTerm }),
+    currentTerm,
+    votedFor,
+    commitIndex: snapshot.index,
+    role: { name: 'follower', leader: undefined },
+    electionDueMs: nowMs,
+    // A leader may have been heard just before the restart. Whoever it was must not lose its
+    // followers' loyalty through that.
+    lastHeardLeaderMs: nowMs,
+    nowMs,
+    told: { role: 'follower', leader: undefined, reign: currentTerm },
+  };
+  // Alone there is nobody to wait for.
+  if (state.peers.length > 0) resetElectionTimer(state);
+  return state;
+}
+
+/** Draws a new election timeout from now on. [Raft §5.2] */
+export function resetElectionTimer(state: RaftState): void {
+  const [min, max] = state.options.electionTimeoutMs;
+  state.electionDueMs = state.nowMs + min + state.random.next() * (max - min);
+}
+
+/** Commits up to `index` and says so; nothing happens when that is no news. */
+export function commitTo(state: RaftState, index: LogIndex, effects: Effects): void {
+  if (index <= state.commitIndex) return;
+  const entries = state.log.between({ from: (state.commitIndex + 1) as LogIndex, to: index });
+  state.commitIndex = index;
+  effects.push({ type: 'committed', entries });
+  if (state.role.name === 'leader') {
+    for (const { payload } of entries) state.role.uncommittedBytes -= payload.byteLength;
+  }
+}
+
+export function writeContext(state: RaftState): WriteContext {
+  const { currentTerm, votedFor, log, nowMs } = state;
+  return { hardState: { currentTerm, votedFor }, lastIndex: log.lastIndex, nowMs };
+}
+
+export function status(state: RaftState): ProtocolStatus {
+  return {
+    role: neutralRole(state.role),
+    leader: knownLeader(state),
+    reign: state.currentTerm,
+    commitIndex: state.commitIndex,
+    lastIndex: state.log.lastIndex,
+    snapshotIndex: state.log.snapshot.index,
+  };
+}
+
+export function inspect(state: RaftState): ProtocolInspection {
+  const { log, currentTerm, votedFor } = state;
+  const from = (log.snapshot.index + 1) as LogIndex;
+  return {
+    ...status(state),
+    entries: log.between({ from, to: log.lastIndex }),
+    promisedReign: currentTerm,
+    votedFor,
+  };
+}
+
+export function knownLeader({ role, options }: RaftState): NodeId | undefined {
+  switch (role.name) {
+    case 'leader':
+      return options.self;
+    case 'follower':
+      return role.leader;
+    case 'pre-candidate':
+    case 'candidate':
+      return undefined;
+    default:
+      return assertNever(role, 'role');
+  }
+}
+
+export function neutralRole({ name }: RaftState['role']): Role {
+  return name === 'pre-candidate' ? 'candidate' : name;
+}

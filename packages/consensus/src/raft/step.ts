@@ -1,0 +1,203 @@
+/**
+ * One step of a server: an input goes to whom it concerns, then what the step wants written is written,
+ * a change of role is told, and the invariants are checked.
+ */
+import { assertNever, invariant, type NodeId } from '@quorate/core';
+import type { Input, LogIndex } from '../protocol.ts';
+import {
+  askAgain,
+  campaign,
+  mayCampaign,
+  onOwnVoteDurable,
+  onPreVoteReply,
+  onVoteReply,
+} from './candidate.ts';
+import { onAppend, onHeartbeat, onSnapshotReceived } from './follower.ts';
+import { advanceCommit, onHeartbeatReply, onPropose, onRead, tickLeader } from './leader.ts';
+import type { AppendAccepted, AppendRejected, HeartbeatReply, RaftMessage } from './message.ts';
+import { onAppendAccepted, onAppendRejected, onSnapshotSent } from './replication.ts';
+import { becomeFollower } from './role-change.ts';
+import { type Effects, knownLeader, neutralRole, type RaftState, writeContext } from './state.ts';
+import { onPreVoteRequest, onVoteRequest } from './voter.ts';
+
+export function step(state: RaftState, input: Input<RaftMessage>, nowMs: number, effects: Effects): void {
+  invariant(nowMs >= state.nowMs, 'time does not go back');
+  state.nowMs = nowMs;
+  const { currentTerm: termBefore, commitIndex: commitBefore } = state;
+
+  handle(state, input, effects);
+
+  state.durability.flush(writeContext(state), effects);
+  tellRole(state, effects);
+  invariant(state.currentTerm >= termBefore, 'terms never decrease');
+  invariant(state.commitIndex >= commitBefore, 'commitIndex never decreases');
+  invariant(state.commitIndex <= state.log.lastIndex, 'what is committed is in the log');
+  invariant(state.log.snapshot.index <= state.commitIndex, 'a snapshot holds only what is committed');
+}
+
+function handle(state: RaftState, input: Input<RaftMessage>, effects: Effects): void {
+  const { role } = state;
+  switch (input.type) {
+    case 'tick':
+      tick(state, effects);
+      return;
+    case 'receive':
+      // Only members have a say; what a stranger sends cannot even raise a term.
+      if (state.peers.includes(input.from)) receive(state, input.from, input.message, effects);
+      return;
+    case 'propose':
+      if (role.name === 'leader') onPropose(state, role, input.proposals, effects);
+      else effects.push({ type: 'refused', reason: 'not-leader' });
+      return;
+    case 'persisted':
+      persisted(state, input.mark, effects);
+      return;
+    case 'read':
+      if (role.name === 'leader') onRead(state, role, input.read, effects);
+      else effects.push({ type: 'read-refused', read: input.read });
+      return;
+    case 'peer-down':
+      peerDown(state, input.peer, effects);
+      return;
+    case 'compacted':
+      compacted(state, input.index);
+      return;
+    case 'snapshot-received': {
+      const last = { index: input.last.index, term: input.last.reign };
+      onSnapshotReceived(state, { from: input.from, term: input.reign, last }, effects);
+      return;
+    }
+    case 'snapshot-sent': {
+      const progress = role.name === 'leader' ? role.progress.get(input.to) : undefined;
+      if (progress !== undefined)
+        onSnapshotSent(state, { peer: input.to, progress }, input.delivered, effects);
+      return;
+    }
+    default:
+      assertNever(input, 'input');
+  }
+}
+
+function tick(state: RaftState, effects: Effects): void {
+  const { role, nowMs } = state;
+  switch (role.name) {
+    case 'leader':
+      tickLeader(state, role, effects);
+      return;
+    case 'follower':
+      if (nowMs >= state.electionDueMs && mayCampaign(state)) campaign(state, effects);
+      return;
+    case 'pre-candidate':
+    case 'candidate':
+      if (nowMs >= state.electionDueMs && mayCampaign(state)) campaign(state, effects);
+      else if (nowMs >= role.askAgainAtMs) askAgain(state, role, effects);
+      return;
+    default:
+      assertNever(role, 'role');
+  }
+}
+
+function receive(state: RaftState, from: NodeId, message: RaftMessage, effects: Effects): void {
+  switch (message.type) {
+    case 'pre-vote-request':
+      onPreVoteRequest(state, from, message);
+      return;
+    case 'vote-request':
+      onVoteRequest(state, from, message, effects);
+      return;
+    case 'pre-vote-reply':
+      // A granted one names the term that was asked for, in which nobody lives yet.
+      if (!message.granted) followHigherTerm(state, message, effects);
+      onPreVoteReply(state, from, message);
+      return;
+    case 'vote-reply':
+      followHigherTerm(state, message, effects);
+      onVoteReply(state, from, message, effects);
+      return;
+    case 'append':
+      onAppend(state, from, message, effects);
+      return;
+    case 'heartbeat':
+      onHeartbeat(state, from, message, effects);
+      return;
+    case 'append-accepted':
+    case 'append-rejected':
+    case 'heartbeat-reply':
+      followHigherTerm(state, message, effects);
+      onReplyToLeader(state, from, message, effects);
+      return;
+    default:
+      assertNever(message, 'message');
+  }
+}
+
+/** Whoever hears of a higher term has been passed by, and follows. [Raft §5.1] */
+function followHigherTerm(state: RaftState, { term }: RaftMessage, effects: Effects): void {
+  if (term > state.currentTerm) becomeFollower(state, 'higher-term', { term, leader: undefined }, effects);
+}
+
+function onReplyToLeader(
+  state: RaftState,
+  from: NodeId,
+  reply: AppendAccepted | AppendRejected | HeartbeatReply,
+  effects: Effects,
+): void {
+  const { role } = state;
+  // An answer to a leader that is no more, or to what it sent in an earlier term.
+  if (role.name !== 'leader' || reply.term !== state.currentTerm) return;
+  const progress = role.progress.get(from);
+  invariant(progress !== undefined, 'a leader knows every peer');
+  progress.lastHeardMs = state.nowMs;
+  switch (reply.type) {
+    case 'append-accepted':
+      onAppendAccepted(state, { peer: from, progress }, reply, effects);
+      advanceCommit(state, role, effects);
+      return;
+    case 'append-rejected':
+      onAppendRejected(state, { peer: from, progress }, reply, effects);
+      return;
+    case 'heartbeat-reply':
+      onHeartbeatReply(state, role, progress, reply, effects);
+      return;
+    default:
+      assertNever(reply, 'reply');
+  }
+}
+
+function persisted(state: RaftState, mark: number, effects: Effects): void {
+  state.durability.persisted(mark);
+  const { role } = state;
+  if (role.name === 'leader') advanceCommit(state, role, effects);
+  if (role.name === 'candidate' && state.durability.durableTerm === state.currentTerm) {
+    onOwnVoteDurable(state, role, effects);
+  }
+}
+
+/**
+ * A hint that may be wrong: it only shortens the wait for an election, which is decided as ever. Members
+ * stand one after the other, by rank, so that they do not take each other's votes.
+ */
+function peerDown(state: RaftState, peer: NodeId, effects: Effects): void {
+  if (state.role.name !== 'follower' || state.role.leader !== peer) return;
+  becomeFollower(state, 'leader-down', { term: state.currentTerm, leader: undefined }, effects);
+  state.lastHeardLeaderMs = Number.NEGATIVE_INFINITY;
+  const { members, self, heartbeatMs } = state.options;
+  const rank = members.filter((member) => member !== peer).indexOf(self);
+  if (rank === 0 && mayCampaign(state)) campaign(state, effects);
+  else state.electionDueMs = state.nowMs + (rank * heartbeatMs) / 5;
+}
+
+function compacted(state: RaftState, index: LogIndex): void {
+  invariant(index <= state.commitIndex, 'only what is committed is compacted');
+  if (index > state.log.snapshot.index) state.log.compactTo(index);
+}
+
+function tellRole(state: RaftState, effects: Effects): void {
+  const role = neutralRole(state.role);
+  const leader = knownLeader(state);
+  const reign = state.currentTerm;
+  const { told } = state;
+  if (told.role === role && told.leader === leader && told.reign === reign) return;
+  state.told = { role, leader, reign };
+  effects.push({ type: 'role', role, leader, reign });
+}

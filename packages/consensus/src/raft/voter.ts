@@ -1,0 +1,55 @@
+/**
+ * Answering candidates, in whatever role one is. [Raft §5.2, §5.4.1], [RaftThesis §4.2.3, §9.6]
+ */
+import type { NodeId } from '@quorate/core';
+import {
+  type Candidacy,
+  isLeaderFresh,
+  mayGrantPreVote,
+  mayGrantVote,
+  type Voter,
+} from './election-restriction.ts';
+import type { PreVoteRequest, VoteRequest } from './message.ts';
+import { becomeFollower } from './role-change.ts';
+import { type Effects, type RaftState, resetElectionTimer } from './state.ts';
+
+/** Binds nobody, so neither term nor timer changes. */
+export function onPreVoteRequest(state: RaftState, from: NodeId, request: PreVoteRequest): void {
+  if (request.term > state.currentTerm && isLoyal(state)) return;
+  const granted = mayGrantPreVote(asVoter(state), asCandidacy(from, request));
+  const term = granted ? request.term : state.currentTerm;
+  state.durability.sendWhenTermWritten(from, { type: 'pre-vote-reply', term, granted });
+}
+
+export function onVoteRequest(state: RaftState, from: NodeId, request: VoteRequest, effects: Effects): void {
+  if (request.term > state.currentTerm) {
+    if (isLoyal(state)) return;
+    becomeFollower(state, 'higher-term', { term: request.term, leader: undefined }, effects);
+  }
+  const granted = mayGrantVote(asVoter(state), asCandidacy(from, request));
+  if (granted) {
+    if (state.votedFor === undefined) {
+      state.votedFor = from;
+      state.durability.changeHardState();
+    }
+    resetElectionTimer(state);
+  }
+  state.durability.sendWhenWritten(from, { type: 'vote-reply', term: state.currentTerm, granted });
+}
+
+/** Whether this server leads, or has just heard who does. */
+function isLoyal({ role, lastHeardLeaderMs, nowMs, options }: RaftState): boolean {
+  const [electionTimeoutMinMs] = options.electionTimeoutMs;
+  return (
+    role.name === 'leader' || isLeaderFresh({ lastHeardMs: lastHeardLeaderMs, nowMs, electionTimeoutMinMs })
+  );
+}
+
+function asVoter({ currentTerm, votedFor, log }: RaftState): Voter {
+  return { currentTerm, votedFor, lastPosition: log.last };
+}
+
+function asCandidacy(candidate: NodeId, request: PreVoteRequest | VoteRequest): Candidacy {
+  const { term, lastIndex, lastTerm } = request;
+  return { candidate, term, lastPosition: { index: lastIndex, term: lastTerm } };
+}
