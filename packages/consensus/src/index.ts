@@ -1,1 +1,43 @@
-export {};
+/** The public surface of `@quorate/consensus`. */
+export { algorithms, loadProtocol } from './cluster/algorithm.ts';
+export { Client, type ClientOptions } from './cluster/client.ts';
+export {
+  Cluster,
+  type ClusterEvents,
+  type ClusterStatus,
+  type NodeStatus,
+} from './cluster/cluster.ts';
+export type { ClusterFaults, LinkFault } from './cluster/faults.ts';
+export type { ClusterOptions, ClusterStorage } from './cluster/options.ts';
+export {
+  defaultSessionLimitsOfClient,
+  type QueryOptions,
+  Session,
+  type SessionLimitsOfClient,
+} from './cluster/session.ts';
+export type { CallOptions } from './cluster/waiting-call.ts';
+export { multiPaxos, multiPaxos } from './multi-paxos/multi-paxos.ts';
+export type * from './protocol.ts';
+export { isMajority, majorityReached, majoritySize } from './quorum/majority.ts';
+export { raft } from './raft/raft.ts';
+export { type Consistency, consistencies, type ReplicaStatus } from './replica/message.ts';
+export {
+  defaultTuning,
+  type OpenedReplica,
+  type OpenReplicaOptions,
+  openReplica,
+  type ReplicaTuning,
+  replicaActorName,
+} from './replica/open-replica.ts';
+export {
+  type AnswerOf,
+  type ApplyContext,
+  type CommandOf,
+  defineStateMachine,
+  type QueryOf,
+  type ResultOf,
+  type SnapshotBytes,
+  type StateMachine,
+  type StateMachineDefinition,
+  type StateMachineOptions,
+} from './state-machine.ts';

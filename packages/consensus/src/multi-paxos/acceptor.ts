@@ -1,0 +1,99 @@
+/**
+ * The acceptor: promises, accepts, and keeps both over restarts. [PaxosSimple §2.2], [Lampson]
+ */
+import type { NodeId } from '@quorate/core';
+import { takeReport } from './acceptor-report.ts';
+import { follow, noteBallot, raisePromise, resetStandTimer } from './allegiance.ts';
+import type { Ballot } from './ballot.ts';
+import { assertSameValue, learnFromLeader, offerSnapshot } from './learner.ts';
+import type { Accept, Canvass, Heartbeat, Prepare } from './message.ts';
+import { send, sendOnceDurable, writeEntry } from './outbox.ts';
+import { mayAccept, mayPromise, promiseAfterAccept } from './promise-rule.ts';
+import { canReportFrom, leaderSeemsAlive } from './stability.ts';
+import type { MultiPaxosState } from './state.ts';
+
+/** Phase 1(b). The promise leaves when it is durable, and so is everything that it reports. */
+export function onPrepare(state: MultiPaxosState, from: NodeId, prepare: Prepare): void {
+  const { ballot, fromSlot } = prepare;
+  if (!mayPromise({ ballot, promised: state.promised })) {
+    nack(state, from, ballot);
+    return;
+  }
+  if (ballot > state.promised && !wouldPromise(state, from, fromSlot)) {
+    noteBallot(state, ballot);
+    nack(state, from, ballot);
+    return;
+  }
+  if (!canReportFrom({ fromSlot, forgottenUpTo: state.log.forgottenUpTo })) {
+    offerSnapshot(state, from);
+    nack(state, from, ballot);
+    return;
+  }
+  if (ballot > state.promised) {
+    raisePromise(state, ballot);
+    resetStandTimer(state);
+  }
+  sendOnceDurable(state, from, takeReport(state, prepare));
+}
+
+/** Phase 2(b): accepts what the promise allows, and is bound by it as by a promise. */
+export function onAccept(state: MultiPaxosState, from: NodeId, accept: Accept): void {
+  const { ballot, entries, chosenUpTo } = accept;
+  const first = entries[0];
+  const last = entries.at(-1);
+  if (first === undefined || last === undefined) return;
+  if (!mayAccept({ ballot, promised: state.promised })) {
+    nack(state, from, ballot);
+    return;
+  }
+  follow(state, promiseAfterAccept({ ballot, promised: state.promised }), from);
+  for (const entry of entries) {
+    const held = state.log.get(entry.index);
+    // A chosen slot is acknowledged as it stands: nothing else can be proposed in it under this ballot.
+    if (entry.index <= state.chosenUpTo) assertSameValue(held, entry);
+    else if (held?.reign !== ballot) writeEntry(state, entry);
+  }
+  sendOnceDurable(state, from, { type: 'accepted', ballot, first: first.index, last: last.index });
+  learnFromLeader(state, chosenUpTo);
+}
+
+/**
+ * The leader lives. Its ballot is promised like by an accept; the reply promises nothing, it only says
+ * that nothing higher was promised so far, and so it need not wait for the disk.
+ */
+export function onHeartbeat(state: MultiPaxosState, from: NodeId, heartbeat: Heartbeat): void {
+  const { ballot, round, chosenUpTo } = heartbeat;
+  if (!mayAccept({ ballot, promised: state.promised })) {
+    nack(state, from, ballot);
+    return;
+  }
+  follow(state, promiseAfterAccept({ ballot, promised: state.promised }), from);
+  learnFromLeader(state, chosenUpTo);
+  send(state, from, { type: 'heartbeat-reply', ballot, round, chosenUpTo: state.chosenUpTo });
+}
+
+/** Says whether a prepare would be promised, and changes nothing. */
+export function onCanvass(state: MultiPaxosState, from: NodeId, canvass: Canvass): void {
+  const granted = wouldPromise(state, from, canvass.fromSlot);
+  if (!canReportFrom({ fromSlot: canvass.fromSlot, forgottenUpTo: state.log.forgottenUpTo })) {
+    offerSnapshot(state, from);
+  }
+  send(state, from, { type: 'canvass-reply', canvass: canvass.canvass, granted, promised: state.promised });
+}
+
+/** The acceptor's leave to be asked by `from`: no other leader lives, and it still has what must be reported. */
+function wouldPromise(state: MultiPaxosState, from: NodeId, fromSlot: Prepare['fromSlot']): boolean {
+  const otherLeaderLives =
+    state.leader !== from &&
+    leaderSeemsAlive({
+      leads: state.proposer.phase === 'leading',
+      leaderHeardMs: state.leaderHeardMs,
+      nowMs: state.nowMs,
+      electionTimeoutMinMs: state.options.electionTimeoutMs[0],
+    });
+  return !otherLeaderLives && canReportFrom({ fromSlot, forgottenUpTo: state.log.forgottenUpTo });
+}
+
+function nack(state: MultiPaxosState, to: NodeId, ballot: Ballot): void {
+  send(state, to, { type: 'nack', ballot, promised: state.promised });
+}

@@ -1,0 +1,57 @@
+/**
+ * Allegiance: raising the promise, following a leader, and letting go of the lead.
+ */
+import { invariant, type NodeId } from '@quorate/core';
+import { type Ballot, higherBallot, noSlot } from './ballot.ts';
+import { drawElectionTimeoutMs, idle, type MultiPaxosState } from './state.ts';
+
+/** Raises the promise, to be durable with this step's write. Whoever proposes under a lower ballot stops. */
+export function raisePromise(state: MultiPaxosState, ballot: Ballot): void {
+  if (ballot <= state.promised) return;
+  stopProposing(state);
+  state.promised = ballot;
+  state.highestBallotSeen = higherBallot(state.highestBallotSeen, ballot);
+  state.outbox.hardStateChanged = true;
+  state.leader = undefined;
+  state.leaderWatermark = noSlot;
+}
+
+/** Takes `from` for the leader of `ballot`, which is at least the one promised. */
+export function follow(state: MultiPaxosState, ballot: Ballot, from: NodeId): void {
+  invariant(ballot >= state.promised, 'only the leader of the highest ballot is followed');
+  raisePromise(state, ballot);
+  invariant(
+    state.proposer.phase !== 'leading' && state.proposer.phase !== 'preparing',
+    'a ballot has one proposer',
+  );
+  state.proposer = idle;
+  if (state.leader !== from) {
+    state.leader = from;
+    // What a new leader knows to be chosen it does not propose again: whoever lacks some of it asks now.
+    state.catchUpAtMs = state.nowMs;
+  }
+  state.leaderHeardMs = state.nowMs;
+  resetStandTimer(state);
+}
+
+/** Ends whatever this proposer was about. Reads that wait for its lead are refused. */
+export function stopProposing(state: MultiPaxosState): void {
+  const { proposer } = state;
+  if (proposer.phase === 'leading') {
+    for (const { read } of proposer.reads) state.outbox.effects.push({ type: 'read-refused', read });
+    state.leader = undefined;
+  }
+  if (proposer.phase === 'idle') return;
+  state.proposer = idle;
+  resetStandTimer(state);
+}
+
+/** A new random time to stand: proposers that collided do not collide again. */
+export function resetStandTimer(state: MultiPaxosState): void {
+  state.standAtMs = state.nowMs + drawElectionTimeoutMs(state.options, state.random);
+}
+
+/** Notes a ballot that someone else has promised; the next own ballot will be above it. */
+export function noteBallot(state: MultiPaxosState, ballot: Ballot): void {
+  state.highestBallotSeen = higherBallot(state.highestBallotSeen, ballot);
+}

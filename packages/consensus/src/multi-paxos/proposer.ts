@@ -1,0 +1,164 @@
+/**
+ * The proposer until it leads: when it stands, the canvass, and phase 1 over all open slots at once.
+ * [PaxosSimple §2.2, §3], [PaxosModerately §2]
+ */
+import type { NodeId } from '@quorate/core';
+import { hasAcceptor, noAcceptors, withAcceptor } from './acceptor-set.ts';
+import { noteBallot, raisePromise, resetStandTimer, stopProposing } from './allegiance.ts';
+import { ballotAbove, higherBallot, laterSlot, nextSlot, type Slot } from './ballot.ts';
+import { beginToLead } from './leader.ts';
+import { learnChosen } from './learner.ts';
+import type { CanvassReply, Nack, Promised } from './message.ts';
+import { diskSilenceMs, markOfThisStep, send, sendOnceDurable } from './outbox.ts';
+import { isPhase1Quorum } from './phase-quorums.ts';
+import { canvassSucceeded, staggerMs } from './stability.ts';
+import { type Canvassing, idle, type MultiPaxosState, ordinalOf, type Preparing } from './state.ts';
+import { ReportedValues } from './value-adoption.ts';
+
+/** Time has passed for a proposer that does not lead. */
+export function onProposerTick(state: MultiPaxosState): void {
+  const { proposer } = state;
+  if (state.nowMs >= state.standAtMs) {
+    stand(state);
+  } else if (proposer.phase === 'canvassing' && state.nowMs >= proposer.resendAtMs) {
+    sendCanvass(state, proposer);
+  } else if (proposer.phase === 'preparing' && state.nowMs >= proposer.resendAtMs) {
+    resendPrepare(state, proposer);
+  }
+}
+
+/** The leader is silent, or the last attempt came to nothing: asks who would promise. */
+export function stand(state: MultiPaxosState): void {
+  resetStandTimer(state);
+  state.proposer = idle;
+  state.leader = undefined;
+  // Whoever cannot make its own promise durable would raise its ballot, and lead nobody.
+  if (diskSilenceMs(state) >= state.options.electionTimeoutMs[0]) return;
+  state.canvassCount += 1;
+  const canvassing: Canvassing = {
+    phase: 'canvassing',
+    canvass: state.canvassCount,
+    granted: withAcceptor(noAcceptors, state.ordinal),
+    resendAtMs: 0,
+  };
+  state.proposer = canvassing;
+  sendCanvass(state, canvassing);
+  prepareIfCanvassed(state, canvassing);
+}
+
+function sendCanvass(state: MultiPaxosState, canvassing: Canvassing): void {
+  canvassing.resendAtMs = state.nowMs + state.options.heartbeatMs / 5;
+  const fromSlot = nextSlot(state.chosenUpTo);
+  for (const peer of state.peers) {
+    if (hasAcceptor(canvassing.granted, ordinalOf(state, peer) ?? state.ordinal)) continue;
+    send(state, peer, { type: 'canvass', canvass: canvassing.canvass, fromSlot });
+  }
+}
+
+export function onCanvassReply(state: MultiPaxosState, from: NodeId, reply: CanvassReply): void {
+  noteBallot(state, reply.promised);
+  const { proposer } = state;
+  const ordinal = ordinalOf(state, from);
+  if (proposer.phase !== 'canvassing' || proposer.canvass !== reply.canvass) return;
+  if (!reply.granted || ordinal === undefined) return;
+  proposer.granted = withAcceptor(proposer.granted, ordinal);
+  prepareIfCanvassed(state, proposer);
+}
+
+function prepareIfCanvassed(state: MultiPaxosState, canvassing: Canvassing): void {
+  if (canvassSucceeded(canvassing.granted, state.options.members.length)) prepare(state);
+}
+
+/**
+ * Phase 1(a), once for all open slots. The proposer is an acceptor too, and its own promise is what makes
+ * its ballots grow over restarts: so that is durable before any prepare leaves. A ballot used twice
+ * could carry two values.
+ */
+function prepare(state: MultiPaxosState): void {
+  const ballot = ballotAbove(higherBallot(state.promised, state.highestBallotSeen), state);
+  raisePromise(state, ballot);
+  const fromSlot = nextSlot(state.chosenUpTo);
+  state.proposer = {
+    phase: 'preparing',
+    ballot,
+    fromSlot,
+    promiseMark: markOfThisStep(state),
+    promisedBy: noAcceptors,
+    nextPages: new Map(),
+    reported: new ReportedValues(),
+    resendAtMs: state.nowMs + state.options.heartbeatMs,
+  };
+  resetStandTimer(state);
+  // With nobody to tell, the promise alone is the write.
+  for (const peer of state.peers) sendOnceDurable(state, peer, { type: 'prepare', ballot, fromSlot });
+}
+
+function resendPrepare(state: MultiPaxosState, preparing: Preparing): void {
+  if (!hasAcceptor(preparing.promisedBy, state.ordinal)) return;
+  preparing.resendAtMs = state.nowMs + state.options.heartbeatMs;
+  for (const peer of state.peers) {
+    if (hasAcceptor(preparing.promisedBy, ordinalOf(state, peer) ?? state.ordinal)) continue;
+    const fromSlot = pageWanted(state, preparing, peer);
+    send(state, peer, { type: 'prepare', ballot: preparing.ballot, fromSlot });
+  }
+}
+
+/** The proposer's own promise is durable: it counts as one acceptor's. */
+export function onOwnPromiseDurable(state: MultiPaxosState, preparing: Preparing): void {
+  preparing.promisedBy = withAcceptor(preparing.promisedBy, state.ordinal);
+  leadIfPromised(state, preparing);
+}
+
+export function onPromise(state: MultiPaxosState, from: NodeId, message: Promised): void {
+  const { proposer } = state;
+  const ordinal = ordinalOf(state, from);
+  // A promise for another ballot of this proposer says nothing about this one.
+  if (proposer.phase !== 'preparing' || message.ballot !== proposer.ballot || ordinal === undefined) return;
+  if (hasAcceptor(proposer.promisedBy, ordinal)) return;
+  if (message.fromSlot !== pageWanted(state, proposer, from)) return;
+  for (const entry of message.accepted) proposer.reported.report(entry);
+  learnChosen(
+    state,
+    message.accepted.filter((entry) => entry.index <= message.chosenUpTo),
+  );
+  if (message.nextPage === undefined) {
+    proposer.promisedBy = withAcceptor(proposer.promisedBy, ordinal);
+    leadIfPromised(state, proposer);
+    return;
+  }
+  proposer.nextPages.set(from, message.nextPage);
+  const fromSlot = pageWanted(state, proposer, from);
+  send(state, from, { type: 'prepare', ballot: proposer.ballot, fromSlot });
+}
+
+/** Where the report of `acceptor` goes on; slots known to be chosen by now need no report. */
+function pageWanted(state: MultiPaxosState, preparing: Preparing, acceptor: NodeId): Slot {
+  const next = preparing.nextPages.get(acceptor) ?? preparing.fromSlot;
+  return laterSlot(next, nextSlot(state.chosenUpTo));
+}
+
+function leadIfPromised(state: MultiPaxosState, preparing: Preparing): void {
+  // Its own promise is needed in any case: it is also what its next ballot will have to be above.
+  if (!hasAcceptor(preparing.promisedBy, state.ordinal)) return;
+  if (isPhase1Quorum(preparing.promisedBy, state.options.members.length)) beginToLead(state, preparing);
+}
+
+/** Somebody has promised a higher ballot: this one can choose nothing against it any more. */
+export function onNack(state: MultiPaxosState, message: Nack): void {
+  noteBallot(state, message.promised);
+  const { proposer } = state;
+  if (proposer.phase !== 'preparing' && proposer.phase !== 'leading') return;
+  if (message.ballot === proposer.ballot && message.promised > proposer.ballot) stopProposing(state);
+}
+
+/** The thread of `peer` has ended. If it led, its followers need not wait for its silence. */
+export function onPeerDown(state: MultiPaxosState, peer: NodeId): void {
+  if (state.leader !== peer) return;
+  const rest = state.options.members.filter((member) => member !== peer);
+  const rank = rest.indexOf(state.options.self);
+  state.leader = undefined;
+  state.leaderHeardMs = Number.NEGATIVE_INFINITY;
+  const hastenedMs = state.nowMs + staggerMs({ rank, heartbeatMs: state.options.heartbeatMs });
+  if (hastenedMs < state.standAtMs) state.standAtMs = hastenedMs;
+  if (state.nowMs >= state.standAtMs) stand(state);
+}
