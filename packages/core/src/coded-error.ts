@@ -21,6 +21,7 @@ export const errorCodes = {
   ERR_FOREIGN_DATA: 'the directory belongs to another cluster, node or state machine version',
   ERR_DIRECTORY_IN_USE: 'another process holds the directory',
   ERR_FRAME_INVALID: 'bytes that arrived are not a message of ours',
+  ERR_VALUE_INVALID: 'a value holds something that cannot be encoded; nothing was sent or stored',
   ERR_OPTION_INVALID: 'an option has a value that is not allowed',
   ERR_STATE_DIVERGED: 'this replica computed another state than the others',
   ERR_MODULE_INVALID: 'a module could not be loaded or does not export what it must',

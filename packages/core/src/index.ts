@@ -1,4 +1,18 @@
 /** The public surface of `@quorate/core`. */
+export type { ActorRef, AskOptions } from './actor-ref.ts';
+export { type Address, addressOf, checkName, isName, nobody, parseAddress } from './address.ts';
+export {
+  type ActorContext,
+  type ActorDefinition,
+  type ActorFactory,
+  type ActorOptions,
+  type ActorTimers,
+  type Behavior,
+  defineActor,
+  isActorDefinition,
+  type Signal,
+  type SpawnOptions,
+} from './behavior.ts';
 export type { Brand, NodeId } from './brand.ts';
 export { type Clock, systemClock, type Timer } from './clock.ts';
 export {
@@ -14,7 +28,30 @@ export {
 } from './coded-error.ts';
 export { assertNever } from './exhaustive.ts';
 export { InvariantError, invariant } from './invariant.ts';
+export {
+  type ConditionedLink,
+  checkConditions,
+  conditionedLink,
+  healthy,
+  type LinkConditions,
+  type LinkCounters,
+} from './link/conditions.ts';
+export type { Link } from './link/link.ts';
+export { loopbackLink } from './link/loopback.ts';
+export { type Log, type LogFields, type LogLevel, silentLog } from './log.ts';
+export { type OverflowPolicy, overflowPolicies } from './mailbox.ts';
+export {
+  type ActorFailure,
+  type DeadLetter,
+  type NodeInspection,
+  type NodeLimits,
+  NodeRuntime,
+  type NodeRuntimeOptions,
+} from './node-runtime.ts';
 export { type Random, seededRandom } from './random.ts';
+export type { RestartPolicy } from './supervision.ts';
+export { decodeValue, encodeValue } from './wire/codec.ts';
+export { frameBytesMax, frameBytesSoftMax, messageBytesMax } from './wire/frame.ts';
 export {
   anything,
   bytes,

@@ -1,0 +1,16 @@
+/** The log is a port: what a part has to say to the people who run it goes through a {@link Log}. */
+
+/** Plain values beside a line; they must survive a thread boundary and be safe to print. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(line: string, fields?: LogFields): void;
+  info(line: string, fields?: LogFields): void;
+  warn(line: string, fields?: LogFields): void;
+  error(line: string, fields?: LogFields): void;
+}
+
+export type LogLevel = keyof Log;
+
+/** Says nothing: the default, because a library does not write to its app's terminal unasked. */
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
