@@ -16,7 +16,7 @@ export {
   type SessionLimitsOfClient,
 } from './cluster/session.ts';
 export type { CallOptions } from './cluster/waiting-call.ts';
-export { multiPaxos, multiPaxos } from './multi-paxos/multi-paxos.ts';
+export { multiPaxos } from './multi-paxos/multi-paxos.ts';
 export type * from './protocol.ts';
 export { isMajority, majorityReached, majoritySize } from './quorum/majority.ts';
 export { raft } from './raft/raft.ts';
