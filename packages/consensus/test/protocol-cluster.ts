@@ -338,7 +338,7 @@ export class ProtocolCluster<S, M> {
   releaseDisk(id: string): void {
     const node = this.node(id);
     node.diskHeld = false;
-    if (node.store.unsyncedCount > 0) this.#scheduleSync(node);
+    for (let write = 0; write < node.store.unsyncedCount; write++) this.#scheduleSync(node);
   }
 
   /** Cuts the link in one direction. */

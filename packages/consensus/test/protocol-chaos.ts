@@ -1,0 +1,228 @@
+/**
+ * Chaos under a seed: first every kind of fault while safety is checked, then none, and liveness is demanded.
+ *
+ * A failure carries its seed in the message; the same seed repeats it step by step.
+ */
+import { type NodeId, type Random, seededRandom } from '@quorate/core';
+import type { Entry, Protocol, ProtocolOptions } from '../src/protocol.ts';
+import { ProtocolCluster } from './protocol-cluster.ts';
+
+export interface ChaosSettings<S, M> {
+  readonly protocol: Protocol<S, M>;
+  readonly nodes: number;
+  readonly seed: number;
+  /** How long faults go on, in virtual time. */
+  readonly chaosMs?: number;
+  /** Within this after healing, everything must be committed everywhere. */
+  readonly healMs?: number;
+  readonly options?: Partial<ProtocolOptions>;
+}
+
+/** What happened, for a test to see that its seeds were not idle. */
+export interface ChaosReport {
+  readonly accepted: number;
+  readonly committed: number;
+  readonly readsServed: number;
+  readonly leaderChanges: number;
+  readonly crashes: number;
+  readonly installs: number;
+}
+
+type Cluster<S, M> = ProtocolCluster<S, M>;
+
+interface Tally {
+  accepted: number;
+  crashes: number;
+  installs: number;
+}
+
+export function runChaos<S, M>(settings: ChaosSettings<S, M>): ChaosReport {
+  try {
+    return runSeed(settings);
+  } catch (cause) {
+    const { seed, nodes, protocol } = settings;
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${protocol.name}, ${nodes} nodes, seed ${seed}: ${what}`, { cause });
+  }
+}
+
+function runSeed<S, M>(settings: ChaosSettings<S, M>): ChaosReport {
+  const { protocol, nodes, seed, chaosMs = 4_000, healMs = 5_000, options = {} } = settings;
+  const random = seededRandom(seed).fork('chaos');
+  const cluster = new ProtocolCluster({
+    protocol,
+    nodes,
+    seed,
+    syncMs: [0.1, random.chance(0.3) ? 60 : 6],
+    network: roughNetwork(random),
+    options: { appendBytesMax: 40, appendsInFlightMax: 4, ...options },
+  });
+  const tally: Tally = { accepted: 0, crashes: 0, installs: 0 };
+  cluster.onEffect = (_, { type }) => {
+    if (type === 'install') tally.installs += 1;
+  };
+  const load = new Load(cluster, tally);
+  let nextFaultMs = 300;
+  while (cluster.nowMs < chaosMs) {
+    cluster.run(5 + random.below(20));
+    load.offer(random);
+    if (cluster.nowMs < nextFaultMs) continue;
+    nextFaultMs = cluster.nowMs + random.below(200);
+    injectFault(cluster, random, tally);
+  }
+  healAndDemandLiveness(cluster, healMs);
+  return {
+    accepted: tally.accepted,
+    committed: cluster.safety.chosen.length,
+    readsServed: [...cluster.reads.values()].filter(({ outcome }) => typeof outcome === 'number').length,
+    leaderChanges: cluster.safety.leaderOfReign.size,
+    crashes: tally.crashes,
+    installs: tally.installs,
+  };
+}
+
+function roughNetwork(random: Random): Cluster<unknown, unknown>['network'] {
+  return {
+    delayMs: [0.1, random.chance(0.3) ? 60 : 5],
+    lossChance: random.chance(0.5) ? 0 : random.next() * 0.3,
+    duplicateChance: random.next() * 0.2,
+  };
+}
+
+/** Proposals and reads, mostly to whoever leads, sometimes to whoever does not. */
+class Load<S, M> {
+  readonly #cluster: Cluster<S, M>;
+  readonly #tally: Tally;
+  #proposals = 0;
+
+  constructor(cluster: Cluster<S, M>, tally: Tally) {
+    this.#cluster = cluster;
+    this.#tally = tally;
+  }
+
+  offer(random: Random): void {
+    const up = this.#cluster.members.filter(
+      (member) => this.#cluster.isUp(member) && !this.#cluster.node(member).paused,
+    );
+    const leaders = up.filter((member) => this.#cluster.status(member).role === 'leader');
+    const target = pick(random, leaders.length > 0 && random.chance(0.9) ? leaders : up);
+    if (target === undefined) return;
+    if (random.chance(0.6)) this.#propose(target, 1 + random.below(4));
+    if (random.chance(0.4)) this.#cluster.read(target);
+  }
+
+  #propose(target: NodeId, count: number): void {
+    const texts = Array.from({ length: count }, () => `p${++this.#proposals}`);
+    if (this.#cluster.propose(target, ...texts).type === 'accepted') this.#tally.accepted += count;
+  }
+}
+
+function injectFault<S, M>(cluster: Cluster<S, M>, random: Random, tally: Tally): void {
+  const { members } = cluster;
+  const up = members.filter((member) => cluster.isUp(member));
+  const down = members.filter((member) => !cluster.isUp(member));
+  const victim = pick(random, up);
+  switch (random.below(16)) {
+    case 0:
+    case 1: {
+      // Power off whoever leads, as often as anybody; sometimes more than a majority at once.
+      const target = random.chance(0.5) ? (cluster.leader() ?? victim) : victim;
+      if (target === undefined) return;
+      cluster.crash(target);
+      tally.crashes += 1;
+      if (random.chance(0.3)) tellPeersDown(cluster, target);
+      return;
+    }
+    case 2:
+    case 3:
+    case 4: {
+      const target = pick(random, down);
+      if (target !== undefined) cluster.restart(target);
+      return;
+    }
+    case 5: {
+      const side = members.filter(() => random.chance(0.5));
+      cluster.partition(
+        side,
+        members.filter((member) => !side.includes(member)),
+      );
+      return;
+    }
+    case 6: {
+      const to = pick(random, members);
+      if (victim !== undefined && to !== undefined && to !== victim) cluster.cutOneWay(victim, to);
+      return;
+    }
+    case 7:
+      cluster.partition(members);
+      return;
+    case 8:
+      cluster.network = roughNetwork(random);
+      return;
+    case 9:
+      if (victim !== undefined) cluster.pause(victim);
+      return;
+    case 10:
+      for (const member of members) cluster.resume(member);
+      return;
+    case 11:
+      if (victim === undefined) return;
+      if (cluster.node(victim).diskHeld || random.chance(0.5)) cluster.releaseDisk(victim);
+      else cluster.holdDisk(victim);
+      return;
+    default: {
+      if (victim === undefined || cluster.node(victim).paused) return;
+      const { committed, store } = cluster.node(victim);
+      const fresh = committed.length - store.snapshot.index;
+      cluster.compact(victim, committed.length - random.below(fresh + 1));
+    }
+  }
+}
+
+/** The hint also comes when it is false, and to those who did not follow the victim. */
+function tellPeersDown<S, M>(cluster: Cluster<S, M>, victim: NodeId): void {
+  for (const member of cluster.members) {
+    if (member === victim || !cluster.isUp(member) || cluster.node(member).paused) continue;
+    cluster.input(member, { type: 'peer-down', peer: victim });
+  }
+}
+
+function healAndDemandLiveness<S, M>(cluster: Cluster<S, M>, healMs: number): void {
+  cluster.heal();
+  for (const member of cluster.members) if (!cluster.isUp(member)) cluster.restart(member);
+  const startMs = cluster.nowMs;
+  // A leader of before may accept a proposal and be deposed in the next moment: so more than one is tried.
+  const marks: string[] = [];
+  let nextMarkMs = startMs;
+  const isEverywhere = cluster.runUntil(() => {
+    const leader = cluster.leader();
+    if (leader !== undefined && cluster.nowMs >= nextMarkMs) {
+      nextMarkMs = cluster.nowMs + 200;
+      const mark = `healed at ${cluster.nowMs}`;
+      if (cluster.propose(leader, mark).type === 'accepted') marks.push(mark);
+      cluster.read(leader);
+    }
+    const least = Math.min(...cluster.members.map((member) => cluster.node(member).committed.length));
+    return marks.includes(textOf(cluster.safety.chosen[least - 1]));
+  }, healMs);
+  demand(isEverywhere, 'after healing a proposal is committed everywhere');
+  const changes = cluster.safety.leaderOfReign.size;
+  cluster.run(1_000);
+  demand(cluster.safety.leaderOfReign.size === changes, 'a healthy cluster keeps its leader');
+  for (const [number, { node, incarnation, outcome }] of cluster.reads) {
+    const isAlive = cluster.node(node).incarnation === incarnation;
+    demand(outcome !== 'waiting' || !isAlive, `read ${number} does not hang`);
+  }
+}
+
+function textOf(entry: Entry | undefined): string {
+  return new TextDecoder().decode(entry?.payload);
+}
+
+function demand(condition: boolean, property: string): void {
+  if (!condition) throw new Error(`liveness: ${property}`);
+}
+
+function pick<T>(random: Random, from: readonly T[]): T | undefined {
+  return from.length === 0 ? undefined : from[random.below(from.length)];
+}
