@@ -13,7 +13,7 @@ import { raisePromise, resetStandTimer } from './allegiance.ts';
 import { higherBallot, nextSlot, type Slot } from './ballot.ts';
 import { knownChosenUpTo } from './chosen-rule.ts';
 import type { CatchUp, CatchUpRequest, MultiPaxosMessage } from './message.ts';
-import { emitInstall, send, writeEntry } from './outbox.ts';
+import { emitInstall, send, snapshotIsDurable, writeEntry } from './outbox.ts';
 import type { MultiPaxosState } from './state.ts';
 
 /** Tells the state machine that every slot up to `upTo` is chosen, as this node holds it. */
@@ -81,6 +81,7 @@ export function onCatchUp(state: MultiPaxosState, message: CatchUp): void {
 
 /** Has the newest snapshot sent to `peer`, one transfer at a time. */
 export function offerSnapshot(state: MultiPaxosState, peer: NodeId): void {
+  if (!snapshotIsDurable(state)) return;
   if (state.nowMs < (state.snapshotOffers.get(peer) ?? Number.NEGATIVE_INFINITY)) return;
   state.snapshotOffers.set(peer, Number.POSITIVE_INFINITY);
   state.outbox.effects.push({ type: 'send-snapshot', to: peer });

@@ -29,6 +29,8 @@ export interface Outbox {
   /** Will become `durableChosenUpTo` when the mark is durable. */
   nextDurableChosen: { readonly mark: number; readonly upTo: Slot } | undefined;
   hintOnDisk: Slot;
+  /** The installation that the snapshot of this node waits for; until it is durable there is none to send. */
+  installMark: number;
 }
 
 export function newOutbox(durableChosenUpTo: Slot): Outbox {
@@ -43,6 +45,7 @@ export function newOutbox(durableChosenUpTo: Slot): Outbox {
     durableChosenUpTo,
     nextDurableChosen: undefined,
     hintOnDisk: durableChosenUpTo,
+    installMark: 0,
   };
 }
 
@@ -94,6 +97,7 @@ export function emitInstall(
 ): void {
   flush(state);
   const mark = nextMark(state);
+  state.outbox.installMark = mark;
   // The acceptor keeps what it accepted above the snapshot: those values may be chosen with its voice.
   state.outbox.effects.push({ type: 'install', mark, snapshot, discardsLog: false, thenSend: [] });
 }
@@ -116,6 +120,11 @@ export function noteDurable(state: MultiPaxosState, mark: number): void {
     outbox.durableChosenUpTo = next.upTo;
     outbox.nextDurableChosen = undefined;
   }
+}
+
+/** Whether the snapshot that stands for what is forgotten here is durable. */
+export function snapshotIsDurable(state: MultiPaxosState): boolean {
+  return state.outbox.installMark <= state.outbox.durableMark;
 }
 
 /** How long the oldest write has been under way without any progress of the disk; 0 when none is. */
