@@ -9,6 +9,9 @@
  * 512-byte sectors, in any order; after a failed `datasync` nothing is known about the writes before it.
  */
 
+/** What a disk writes in one piece: a crash leaves each sector as it was before a write, or as after it. */
+export const sectorBytes = 512;
+
 /** An open file. All positions and sizes are in bytes. */
 export interface File {
   /** Reads into `into` from `position`; resolves with the bytes read, fewer only at the end of the file. */

@@ -1,5 +1,9 @@
 /** The public surface of `@quorate/storage`. */
-export type { File, FileSystem, OpenMode } from './file-system.ts';
+export { asDiskError, diskError, errnoOf } from './disk-error.ts';
+export type { DiskOperation, DiskOperationKind } from './disk-operation.ts';
+export { type File, type FileSystem, type OpenMode, sectorBytes } from './file-system.ts';
+export { type CrashReport, MemoryFileSystem, type MemoryFileSystemOptions } from './memory-file-system.ts';
+export { nodeFileSystem } from './node-file-system.ts';
 export type {
   EntriesRecord,
   HardStateRecord,
@@ -9,3 +13,14 @@ export type {
   SnapshotRecord,
   TruncateRecord,
 } from './record.ts';
+export { type SegmentHeader, segmentName, segmentSequence } from './segment.ts';
+export {
+  type DecodedSegment,
+  decodeSegment,
+  entryRanges,
+  type SegmentFrame,
+  type SegmentIdentity,
+  type SegmentScan,
+} from './segment-scan.ts';
+export { judgeTail, type TailEvidence, type TailVerdict } from './tail-verdict.ts';
+export { WriteAheadLog, type WriteAheadLogOptions, type WriteAheadLogStatus } from './wal.ts';

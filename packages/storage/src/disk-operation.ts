@@ -1,0 +1,31 @@
+/**
+ * The operations of the disk port as plain data: what the twins of the disk fail, delay and record.
+ */
+
+export type DiskOperationKind =
+  | 'open'
+  | 'create'
+  | 'read'
+  | 'write'
+  | 'datasync'
+  | 'size'
+  | 'truncate'
+  | 'close'
+  | 'list'
+  | 'make-directory'
+  | 'rename'
+  | 'remove'
+  | 'sync-directory';
+
+/** One call of the port. `bytes` is what it moves: 0 for everything but reads and writes. */
+export interface DiskOperation {
+  readonly kind: DiskOperationKind;
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export function totalBytes(buffers: readonly Uint8Array[]): number {
+  let total = 0;
+  for (const buffer of buffers) total += buffer.byteLength;
+  return total;
+}

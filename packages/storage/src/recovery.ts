@@ -1,0 +1,180 @@
+/**
+ * Recovery: what the segments of a log say after a stop of any kind, and the repair of a torn tail.
+ *
+ * It never guesses: a place where the frames stop is judged by {@link judgeTail}, and what no crash
+ * explains is `ERR_LOG_CORRUPT`, with file and position.
+ */
+import { CodedError } from '@quorate/core';
+import { Catalog } from './catalog.ts';
+import type { RecoveredLog } from './record.ts';
+import { Replay } from './replay.ts';
+import {
+  decodeSegmentHeader,
+  extendSegment,
+  openSegment,
+  type Segment,
+  type SegmentPlace,
+  segmentPath,
+  segmentSequence,
+} from './segment.ts';
+import { type SegmentFrame, type SegmentScan, scanSegment } from './segment-scan.ts';
+import { judgeTail } from './tail-verdict.ts';
+
+export interface RecoveryResult {
+  readonly logs: readonly RecoveredLog[];
+  readonly catalog: Catalog;
+  /** The segments that are in use, ascending; the last one is `tail`. Empty for a blank directory. */
+  readonly sequences: readonly number[];
+  /** The segment to go on with, cut and synced, and where to go on. */
+  readonly tail: { readonly segment: Segment; readonly position: number } | undefined;
+  /** A segment of zeroes that follows the tail, if there was one. */
+  readonly next: Segment | undefined;
+}
+
+/** A segment as it was read. */
+interface ReadSegment {
+  readonly sequence: number;
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly scan: SegmentScan;
+}
+
+/**
+ * Reads the whole log, cuts a torn tail, and syncs what a crash may have left in the page cache only.
+ * @param segmentBytes the size to which a prepared segment is filled up
+ * @throws ERR_LOG_CORRUPT on damage that a crash does not explain; ERR_FOREIGN_DATA when the log
+ *   belongs to another disk or format; what the disk port throws
+ */
+export async function recoverLog(place: SegmentPlace, segmentBytes: number): Promise<RecoveryResult> {
+  const replay = new Replay();
+  const catalog = new Catalog();
+  const sequences = await listSegments(place);
+  let previous: ReadSegment | undefined;
+  let last: ReadSegment | undefined;
+  for (const sequence of sequences) {
+    previous = last;
+    last = await readSegment(place, sequence, { replay, catalog, isOldest: sequence === sequences[0] });
+    if (previous !== undefined) checkFollows(previous, last, sequence === sequences.at(-1));
+  }
+  if (last !== undefined && judgeTail(last.scan.evidence) === 'rot') throw rotten(last);
+
+  const isLastInUse = last?.scan.isHeadWhole === true;
+  const tail = isLastInUse ? last : previous;
+  const unused = isLastInUse ? undefined : last;
+  if (tail !== undefined && judgeTail(tail.scan.evidence) === 'rot') throw rotten(tail);
+  checkNoneMissing(place, sequences, tail);
+
+  return {
+    logs: replay.recovered(),
+    catalog,
+    sequences: sequences.filter((sequence) => sequence !== unused?.sequence),
+    tail: tail && { segment: await repairTail(place, tail), position: tail.scan.end },
+    next: unused && (await blankSegment(place, unused, segmentBytes)),
+  };
+}
+
+async function listSegments(place: SegmentPlace): Promise<readonly number[]> {
+  const names = await place.fileSystem.list(place.directory);
+  const sequences = names.map(segmentSequence).filter((sequence) => sequence !== undefined);
+  sequences.sort((a, b) => a - b);
+  for (const [at, sequence] of sequences.entries()) {
+    const expected = (sequences[0] ?? 0) + at;
+    if (sequence !== expected)
+      throw corrupt(segmentPath(place.directory, expected), 0, 'the segment is missing');
+  }
+  return sequences;
+}
+
+async function readSegment(
+  place: SegmentPlace,
+  sequence: number,
+  into: { readonly replay: Replay; readonly catalog: Catalog; readonly isOldest: boolean },
+): Promise<ReadSegment> {
+  const path = segmentPath(place.directory, sequence);
+  const file = await place.fileSystem.open(path, 'read');
+  const bytes = new Uint8Array(await file.sizeBytes());
+  await file.read(bytes, 0);
+  await file.close();
+  const header = decodeSegmentHeader(bytes);
+  if (header !== undefined && header.diskId !== place.diskId) {
+    throw new CodedError(
+      'ERR_FOREIGN_DATA',
+      `${path} belongs to disk ${header.diskId}, this is disk ${place.diskId}`,
+      { path, found: header.diskId, expected: place.diskId },
+    );
+  }
+  if (header !== undefined && header.sequence !== sequence) {
+    throw corrupt(path, 0, `the segment was written as number ${header.sequence}`);
+  }
+  const visit = (frame: SegmentFrame): void => {
+    if (frame.kind === 'record') {
+      into.replay.apply(frame.record);
+      into.catalog.apply(frame.record, sequence);
+    } else if (frame.kind === 'checkpoint') {
+      if (!into.replay.checkpoint(frame.checkpoint, into.isOldest)) {
+        throw corrupt(path, frame.start, 'a checkpoint contradicts the records before it');
+      }
+      into.catalog.restore(frame.checkpoint);
+    }
+  };
+  return { sequence, path, bytes, scan: scanSegment(bytes, { diskId: place.diskId, sequence }, visit) };
+}
+
+/** A segment with a header was begun after everything in the one before it had been synced. */
+function checkFollows(before: ReadSegment, after: ReadSegment, isAfterLast: boolean): void {
+  if (after.scan.header === undefined) {
+    if (!isAfterLast) throw corrupt(after.path, 0, 'the header is damaged');
+    return;
+  }
+  if (before.scan.end !== after.scan.header.previousEnd || !before.scan.evidence.isZeroToEnd) {
+    throw rotten(before);
+  }
+}
+
+function checkNoneMissing(
+  place: SegmentPlace,
+  sequences: readonly number[],
+  tail: ReadSegment | undefined,
+): void {
+  const first = sequences[0];
+  if (first === undefined) return;
+  const oldestNeeded = tail?.scan.oldestSequence ?? 1;
+  if (first <= oldestNeeded) return;
+  throw corrupt(segmentPath(place.directory, oldestNeeded), 0, 'the segment is missing');
+}
+
+function rotten({ path, scan }: ReadSegment): CodedError {
+  return corrupt(path, scan.end, 'damage that a crash does not explain');
+}
+
+function corrupt(path: string, position: number, what: string): CodedError {
+  return new CodedError('ERR_LOG_CORRUPT', `${path} at byte ${position}: ${what}`, { path, position });
+}
+
+/**
+ * Cuts what is torn, and writes the last commit once more. No mark says yet that it was synced, and if
+ * a sync of it failed before the process ended, the page cache shows bytes that the disk does not have
+ * and takes them for clean; only writing them again makes the next sync mean something.
+ */
+async function repairTail(place: SegmentPlace, { sequence, bytes, scan }: ReadSegment): Promise<Segment> {
+  const segment = await openSegment(place, sequence);
+  const lastCommit = bytes.subarray(scan.lastCommit, scan.end);
+  const cut = new Uint8Array(Math.max(0, scan.dataEnd - scan.end));
+  await segment.file.write([lastCommit, cut], scan.lastCommit);
+  await segment.file.datasync();
+  return segment;
+}
+
+/** A segment that was prepared, or whose first commit never ended, becomes zeroes through and through. */
+async function blankSegment(
+  place: SegmentPlace,
+  { sequence, scan }: ReadSegment,
+  segmentBytes: number,
+): Promise<Segment> {
+  const segment = await openSegment(place, sequence);
+  if (scan.dataEnd > 0) await segment.file.write([new Uint8Array(scan.dataEnd)], 0);
+  await segment.file.datasync();
+  await extendSegment(segment, segmentBytes);
+  await place.fileSystem.syncDirectory(place.directory);
+  return segment;
+}

@@ -1,0 +1,163 @@
+/**
+ * The segment writer: puts one commit after the other on the disk, begins new segments, and removes
+ * those that nobody needs.
+ *
+ * One commit at a time. When {@link SegmentWriter.commit} resolves, the commit survives a power loss;
+ * when it rejects, nothing is known about it, and the writer must not be used again.
+ */
+import type { Catalog } from './catalog.ts';
+import { commitFrameBytes } from './frame.ts';
+import { FrameBuffer } from './frame-buffer.ts';
+import type { LogRecord } from './record.ts';
+import type { RecoveryResult } from './recovery.ts';
+import {
+  createSegment,
+  encodeSegmentHeader,
+  extendSegment,
+  type Segment,
+  type SegmentPlace,
+  segmentHeaderBytes,
+  segmentPath,
+} from './segment.ts';
+
+/** The next segment is prepared once this part of the active one is used. */
+const prepareAtPart = 1 / 4;
+
+export interface Commit {
+  /** Begins with a commit frame, which is rewritten here; then the frames of the records. */
+  readonly frames: FrameBuffer;
+  readonly records: readonly LogRecord[];
+}
+
+export class SegmentWriter {
+  readonly #place: SegmentPlace;
+  readonly #segmentBytes: number;
+  readonly #catalog: Catalog;
+  #active: Segment | undefined;
+  /** Where the next commit goes in the active segment; everything before it is synced. */
+  #position: number;
+  #next: Promise<Segment> | undefined;
+  #oldestOnDisk: number;
+  /** No segment from here on may be missing: so say the commits written from now on. */
+  #oldestNeeded: number;
+  /** Closing and removing old segments goes on beside the commits. */
+  #cleaning: Promise<void> = Promise.resolve();
+  #cleaningFailure: unknown;
+
+  /** Goes on where recovery ended. The first commit of a blank log makes its first segment. */
+  constructor(place: SegmentPlace, segmentBytes: number, recovery: RecoveryResult) {
+    this.#place = place;
+    this.#segmentBytes = segmentBytes;
+    this.#catalog = recovery.catalog;
+    this.#active = recovery.tail?.segment;
+    this.#position = recovery.tail?.position ?? 0;
+    this.#next = recovery.next && Promise.resolve(recovery.next);
+    this.#oldestOnDisk = recovery.sequences[0] ?? 1;
+    this.#oldestNeeded = this.#catalog.oldestNeeded(this.#active?.sequence ?? 1);
+  }
+
+  get segments(): number {
+    return this.#active === undefined ? 0 : this.#active.sequence - this.#oldestOnDisk + 1;
+  }
+
+  /** Writes and syncs one commit; resolves with the bytes it took. */
+  async commit(commit: Commit): Promise<number> {
+    if (this.#cleaningFailure !== undefined) throw this.#cleaningFailure;
+    const oldestNeeded = this.#oldestNeeded;
+    const active = this.#active;
+    const fits = active !== undefined && this.#position + commit.frames.length <= active.sizeBytes;
+    const bytes = fits ? await this.#goOn(active, commit) : await this.#beginNext(commit);
+    // The segments before `oldestNeeded` go only now that the log itself says they may be missing.
+    while (this.#oldestOnDisk < oldestNeeded) this.#removeLater(this.#oldestOnDisk++);
+    this.#lookAhead();
+    return bytes;
+  }
+
+  /** Ends the work in the background and closes the files. Errors here no longer matter to what is synced. */
+  async close(): Promise<void> {
+    const next = await this.#next?.catch(() => undefined);
+    await this.#cleaning;
+    await next?.file.close();
+    await this.#active?.file.close();
+  }
+
+  async #goOn(active: Segment, { frames, records }: Commit): Promise<number> {
+    frames.setFirstCommit({ syncedTo: this.#position, oldestSequence: this.#oldestNeeded });
+    frames.place(active.seed, this.#position);
+    for (const record of records) this.#catalog.apply(record, active.sequence);
+    await active.file.write([frames.view()], this.#position);
+    await active.file.datasync();
+    this.#position += frames.length;
+    return frames.length;
+  }
+
+  /**
+   * The first commit of a segment: header and checkpoints go before the records. Everything in the
+   * segments before is synced, and so are the file of this one and its name.
+   */
+  async #beginNext({ frames, records }: Commit): Promise<number> {
+    const segment = await this.#takeNext();
+    const head = this.#encodeHead(segment);
+    for (const record of records) this.#catalog.apply(record, segment.sequence);
+    const bytes = head.length + frames.length - commitFrameBytes;
+    // Rare: a commit larger than a segment. Its zeroes come first here too, so that what a crash
+    // leaves of it reads as zeroes.
+    await extendSegment(segment, bytes);
+    frames.place(segment.seed, head.length, commitFrameBytes);
+    await segment.file.write([head.view(), frames.view(commitFrameBytes)], 0);
+    await segment.file.datasync();
+    const retired = this.#active;
+    if (retired !== undefined) this.#clean(() => retired.file.close());
+    this.#active = segment;
+    this.#position = bytes;
+    return bytes;
+  }
+
+  #encodeHead({ sequence, seed }: Segment): FrameBuffer {
+    const checkpoints = this.#catalog.checkpoints();
+    const head = new FrameBuffer();
+    const { diskId } = this.#place;
+    head.addRaw(
+      encodeSegmentHeader({ sequence, previousEnd: this.#position, checkpoints: checkpoints.length, diskId }),
+    );
+    head.addCommit({ syncedTo: 0, oldestSequence: this.#oldestNeeded });
+    for (const checkpoint of checkpoints) head.addCheckpoint(checkpoint);
+    head.place(seed, segmentHeaderBytes, segmentHeaderBytes);
+    return head;
+  }
+
+  #takeNext(): Promise<Segment> {
+    const next = this.#next ?? this.#prepare();
+    this.#next = undefined;
+    return next;
+  }
+
+  #prepare(): Promise<Segment> {
+    return createSegment(this.#place, (this.#active?.sequence ?? 0) + 1, this.#segmentBytes);
+  }
+
+  #lookAhead(): void {
+    const active = this.#active;
+    if (active === undefined) return;
+    if (this.#next === undefined && this.#position >= active.sizeBytes * prepareAtPart) {
+      this.#next = this.#prepare();
+      // A failure is met where the segment is needed: the log is whole without it until then.
+      this.#next.catch(() => undefined);
+    }
+    if (this.#catalog.takeMayFreeSegments()) this.#oldestNeeded = this.#catalog.oldestNeeded(active.sequence);
+  }
+
+  /** One after the other, each with a sync of the directory: so a crash leaves no gap between segments. */
+  #removeLater(sequence: number): void {
+    this.#clean(async () => {
+      await this.#place.fileSystem.remove(segmentPath(this.#place.directory, sequence));
+      await this.#place.fileSystem.syncDirectory(this.#place.directory);
+    });
+  }
+
+  #clean(work: () => Promise<void>): void {
+    this.#cleaning = this.#cleaning.then(work).catch((error: unknown) => {
+      this.#cleaningFailure ??= error;
+    });
+  }
+}
