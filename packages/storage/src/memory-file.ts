@@ -2,6 +2,7 @@
  * The content of one file in memory: the bytes that are synced, and the changes that are not.
  */
 import type { Random } from '@quorate/core';
+import { totalBytes } from './disk-operation.ts';
 import { sectorBytes } from './file-system.ts';
 import { SparseBytes } from './sparse-bytes.ts';
 
@@ -54,13 +55,16 @@ export class MemoryFile {
     return length;
   }
 
+  /** One change, however many buffers: the sectors in which two of them meet are written once. */
   write(buffers: readonly Uint8Array[], position: number): void {
-    let at = position;
+    const bytes = new Uint8Array(totalBytes(buffers));
+    let at = 0;
     for (const buffer of buffers) {
-      this.#changes.push({ kind: 'write', position: at, bytes: buffer.slice(), lost: false });
+      bytes.set(buffer, at);
       at += buffer.byteLength;
     }
-    this.#sizeBytes = Math.max(this.#sizeBytes, at);
+    this.#changes.push({ kind: 'write', position, bytes, lost: false });
+    this.#sizeBytes = Math.max(this.#sizeBytes, position + bytes.byteLength);
   }
 
   truncate(sizeBytes: number): void {

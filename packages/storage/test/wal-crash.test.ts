@@ -1,0 +1,153 @@
+/**
+ * The log over a disk that loses power at every operation: what was acknowledged is there after
+ * recovery, and what is there is what a prefix of the appended records leads to.
+ */
+import { seededRandom } from '@quorate/core';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type LogRecord, MemoryFileSystem, WriteAheadLog } from '../src/index.ts';
+import { arbitraryRecord, describeRecords, describeRecovered, entriesRecord, promiseClock, quiet } from './log-twin.ts';
+
+interface Life {
+  /** The appends of this life; each is made when the one before the last is durable, or at once. */
+  readonly appends: readonly (readonly LogRecord[])[];
+  readonly awaited: readonly boolean[];
+  /** The disk stands still at this operation; beyond the last one the life ends without a crash. */
+  readonly crashAt: number;
+  readonly isPowerLoss: boolean;
+}
+
+/** A disk that stands still at a given operation. */
+class StoppableDisk {
+  operations = 0;
+  stopAt = Number.POSITIVE_INFINITY;
+  readonly memory = new MemoryFileSystem({
+    settle: () => (++this.operations >= this.stopAt ? new Promise(() => undefined) : Promise.resolve()),
+  });
+}
+
+/** Lives one life; returns what was appended and how many records of that are acknowledged. */
+async function live(
+  disk: StoppableDisk,
+  life: Life,
+  options: { readonly segmentBytes: number; readonly before: readonly LogRecord[] },
+): Promise<{ records: LogRecord[]; acknowledged: number }> {
+  const records = [...options.before];
+  let acknowledged = records.length;
+  disk.operations = 0;
+  disk.stopAt = life.crashAt;
+  const run = async (): Promise<void> => {
+    const log = await WriteAheadLog.open({
+      fileSystem: disk.memory.mount(),
+      directory: '/log',
+      clock: promiseClock,
+      segmentBytes: options.segmentBytes,
+      onFailure: (error) => {
+        throw error;
+      },
+    });
+    expect(describeRecovered(log.recovered)).toBe(describeRecords(records));
+    for (const [at, append] of life.appends.entries()) {
+      records.push(...append);
+      const count = records.length;
+      const durable = new Promise<void>((resolve) => {
+        log.append(append, () => {
+          expect(count).toBeGreaterThanOrEqual(acknowledged);
+          acknowledged = count;
+          resolve();
+        });
+      });
+      if (life.awaited[at % life.awaited.length] === true) await durable;
+    }
+    await log.close();
+  };
+  let failure: unknown;
+  const over = run().catch((error: unknown) => {
+    failure = error;
+  });
+  await Promise.race([over, untilStopped(disk)]);
+  if (failure !== undefined) throw failure;
+  return { records, acknowledged };
+}
+
+async function untilStopped(disk: StoppableDisk): Promise<void> {
+  while (disk.operations < disk.stopAt) await new Promise((resolve) => setImmediate(resolve));
+  await quiet();
+}
+
+/** The shortest acknowledged-or-longer prefix that explains what was recovered. */
+async function recoveredPrefix(
+  disk: StoppableDisk,
+  segmentBytes: number,
+  { records, acknowledged }: { records: readonly LogRecord[]; acknowledged: number },
+): Promise<readonly LogRecord[]> {
+  disk.stopAt = Number.POSITIVE_INFINITY;
+  const log = await WriteAheadLog.open({
+    fileSystem: disk.memory.mount(),
+    directory: '/log',
+    clock: promiseClock,
+    segmentBytes,
+    onFailure: () => undefined,
+  });
+  const found = describeRecovered(log.recovered);
+  await log.close();
+  for (let length = acknowledged; length <= records.length; length++) {
+    const prefix = records.slice(0, length);
+    if (describeRecords(prefix) === found) return prefix;
+  }
+  throw new Error(
+    `recovered ${found}\nacknowledged ${describeRecords(records.slice(0, acknowledged))}\nappended ${describeRecords(records)}`,
+  );
+}
+
+async function liveAll(lives: readonly Life[], segmentBytes: number, seed: number): Promise<void> {
+  const disk = new StoppableDisk();
+  const random = seededRandom(seed);
+  let before: readonly LogRecord[] = [];
+  for (const life of lives) {
+    const outcome = await live(disk, life, { segmentBytes, before });
+    if (life.isPowerLoss) disk.memory.crash(random);
+    else disk.memory.detach();
+    before = await recoveredPrefix(disk, segmentBytes, outcome);
+    disk.memory.crash(random);
+  }
+}
+
+const arbitraryLife: fc.Arbitrary<Life> = fc.record({
+  appends: fc.array(fc.array(arbitraryRecord, { maxLength: 4 }), { maxLength: 12 }),
+  awaited: fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }),
+  crashAt: fc.integer({ min: 1, max: 120 }),
+  isPowerLoss: fc.boolean(),
+});
+
+describe('the log over a disk that loses power', () => {
+  test('random records, restarts, rolls and crashes: acknowledged records survive, in order', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(arbitraryLife, { minLength: 1, maxLength: 4 }),
+        fc.constantFrom(1_024, 2_048, 8_192),
+        fc.integer(),
+        liveAll,
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('a crash at every single operation of a life with several rolls', async () => {
+    const appends = Array.from({ length: 14 }, (_, at): readonly LogRecord[] => [
+      { type: 'hard-state', group: at % 2, epoch: 1, state: Uint8Array.of(at) },
+      entriesRecord(at + 1, new Uint8Array(300).fill(at % 3), at % 2),
+      ...(at % 5 === 4
+        ? [{ type: 'snapshot', group: at % 2, epoch: 1, index: at, reign: 1, discardsLog: false } as const]
+        : []),
+    ]);
+    const whole = new StoppableDisk();
+    const life = { appends, awaited: [true], isPowerLoss: true };
+    await live(whole, { ...life, crashAt: Number.POSITIVE_INFINITY }, { segmentBytes: 1_024, before: [] });
+    const operations = whole.operations;
+    expect(operations).toBeGreaterThan(60);
+    for (let crashAt = 1; crashAt <= operations; crashAt++) {
+      for (let seed = 0; seed < 8; seed++) await liveAll([{ ...life, crashAt }], 1_024, seed * 1_000 + crashAt);
+    }
+  });
+});
