@@ -6,11 +6,16 @@
 import { invariant } from '@quorate/core';
 import type { Effect, Entry, LogIndex, RecoveredState, Reign } from '../src/protocol.ts';
 
-type Write = Effect<unknown> & { readonly type: 'persist' | 'install' };
+type Position = { readonly index: LogIndex; readonly reign: Reign };
+
+/** Compaction is a record of the same log, so whatever was written before it is durable before it. */
+export type Write =
+  | (Effect<unknown> & { readonly type: 'persist' | 'install' })
+  | { readonly type: 'compaction'; readonly snapshot: Position };
 
 export class DurableStore {
   hardState: Uint8Array | undefined;
-  snapshot: { readonly index: LogIndex; readonly reign: Reign } = { index: 0 as LogIndex, reign: 0 as Reign };
+  snapshot: Position = { index: 0 as LogIndex, reign: 0 as Reign };
   /** By index, above the snapshot. */
   readonly entries = new Map<number, Entry>();
   #lastIndex = 0;
@@ -30,7 +35,11 @@ export class DurableStore {
     invariant(write !== undefined, 'something is unsynced');
     if (write.type === 'install') {
       if (write.discardsLog) this.#truncateAfter(write.snapshot.index);
-      this.compact(write.snapshot);
+      this.#compact(write.snapshot);
+      return write;
+    }
+    if (write.type === 'compaction') {
+      this.#compact(write.snapshot);
       return write;
     }
     if (write.hardState !== undefined) this.hardState = write.hardState;
@@ -47,13 +56,6 @@ export class DurableStore {
     this.#unsynced = [];
   }
 
-  compact(snapshot: { readonly index: LogIndex; readonly reign: Reign }): void {
-    if (snapshot.index <= this.snapshot.index) return;
-    for (let index = this.snapshot.index + 1; index <= snapshot.index; index++) this.entries.delete(index);
-    this.snapshot = snapshot;
-    this.#lastIndex = Math.max(this.#lastIndex, snapshot.index);
-  }
-
   /** Whether this disk durably holds `entry`, itself or inside its snapshot. */
   holds(entry: Entry): boolean {
     if (entry.index <= this.snapshot.index) return true;
@@ -64,6 +66,13 @@ export class DurableStore {
   recover(): RecoveredState {
     const entries = [...this.entries.values()].sort((a, b) => a.index - b.index);
     return { hardState: this.hardState, snapshot: this.snapshot, entries };
+  }
+
+  #compact(snapshot: Position): void {
+    if (snapshot.index <= this.snapshot.index) return;
+    for (let index = this.snapshot.index + 1; index <= snapshot.index; index++) this.entries.delete(index);
+    this.snapshot = snapshot;
+    this.#lastIndex = Math.max(this.#lastIndex, snapshot.index);
   }
 
   #truncateAfter(after: number): void {

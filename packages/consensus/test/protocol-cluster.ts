@@ -238,14 +238,14 @@ export class ProtocolCluster<S, M> {
     }
   }
 
-  /** Tells a node that its state up to `index` (all it applied, unless told) is in a durable snapshot. */
+  /** Lets a node take a snapshot of what it applied up to `index` (all of it, unless told). */
   compact(id: string, index?: number): void {
     const node = this.node(id);
     const upTo = index ?? node.committed.length;
     const last = node.committed[upTo - 1];
     if (last === undefined || upTo <= node.store.snapshot.index) return;
-    node.store.compact({ index: last.index, reign: last.reign });
-    this.input(id, { type: 'compacted', index: last.index });
+    node.store.write({ type: 'compaction', snapshot: { index: last.index, reign: last.reign } });
+    this.#scheduleSync(node);
   }
 
   // Time.
@@ -461,14 +461,22 @@ export class ProtocolCluster<S, M> {
       this.#schedule(5, { type: 'sync', node: id, incarnation });
       return;
     }
-    let mark = 0;
+    let mark: number | undefined;
+    let compacted: LogIndex | undefined;
     do {
-      const effect = node.store.syncNext() as Effect<M> & { type: 'persist' | 'install' };
-      mark = effect.mark;
-      for (const { to, message } of effect.thenSend) this.#post(id, to, message);
+      const write = node.store.syncNext();
+      if (write.type === 'compaction') {
+        compacted = write.snapshot.index;
+        continue;
+      }
+      mark = write.mark;
+      for (const { to, message } of write.thenSend) this.#post(id, to, message as M);
     } while (node.store.unsyncedCount > 0 && this.random.chance(0.5));
-    this.safety.durable(id, mark);
-    this.input(id, { type: 'persisted', mark });
+    if (mark !== undefined) {
+      this.safety.durable(id, mark);
+      this.input(id, { type: 'persisted', mark });
+    }
+    if (compacted !== undefined) this.input(id, { type: 'compacted', index: compacted });
   }
 
   #carryOut(node: ClusterNode<S>, effect: Effect<M>): void {

@@ -98,7 +98,8 @@ export class Durability {
       this.#whenTermWritten = [];
     }
     const writes = this.#hardStateChanged || this.#truncateAfter !== undefined || this.#entries.length > 0;
-    const thenSend = this.#whenWritten;
+    // The effect owns its messages from here on: what later steps add must not slip into an earlier write.
+    const thenSend = this.#whenWritten.length > 0 ? this.#whenWritten : nothing;
     if (thenSend.length > 0) this.#whenWritten = [];
     if (!writes && this.#unsynced.length === 0) {
       this.#sendAll(thenSend, effects);
