@@ -22,8 +22,8 @@ export class ConfigurationSet {
     this.#slots = new Int32Array(128).fill(EMPTY);
   }
 
-  get size(): number {
-    return this.#count;
+  get bytes(): number {
+    return this.#rows.byteLength + this.#slots.byteLength;
   }
 
   /** @returns false if it was there already */

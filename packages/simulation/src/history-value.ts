@@ -75,3 +75,9 @@ export class InternedKeys implements KeyTable {
 
 /** Keys that are numbered already: `k0`, `k1`, … */
 export const numberedKeys: KeyTable = { nameOf: (id) => `k${id}` };
+
+/** A value for people, in at most eighty characters: of a longer one the end, where appended texts differ. */
+export function shownValue(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length <= 80 ? text : `...${text.slice(-77)}`;
+}

@@ -7,17 +7,12 @@
  * time n log n; everything else by a search, whose effort is bounded: it gives up rather than guess.
  */
 
-import { type History, type HistoryOperation, NEVER, operationAt } from './history.ts';
-import {
-  constrains,
-  keySemantics,
-  type ModelName,
-  observableOperations,
-  requireModel,
-} from './history-models.ts';
-import type { HistoryValue } from './history-value.ts';
-import { searchLinearization } from './linearization-search.ts';
+import { type History, type HistoryOperation, operationAt } from './history.ts';
+import { keySemantics, type ModelName, requireModel } from './history-models.ts';
+import { shownValue } from './history-value.ts';
+import { type SearchBudget, searchLinearization } from './linearization-search.ts';
 import { RegisterZones } from './register-zones.ts';
+import { constrains, observableOperations } from './unknown-outcome.ts';
 
 export type LinearizabilityVerdict =
   | { readonly linearizable: true; readonly operationCount: number; readonly keyCount: number }
@@ -28,13 +23,11 @@ export type LinearizabilityVerdict =
       /** Undefined for the one key of a history without keys. */
       readonly key: string | undefined;
       /**
-       * Everything that completed earlier can be ordered, this cannot. Of several keys that fail, the
-       * one whose operation completed first.
+       * Everything that completed earlier can be ordered, this cannot; the answers of operations that
+       * were still under way are known. Of several keys that fail, the one whose operation completed first.
        */
       readonly firstUnplaceable: HistoryOperation;
-      /** What the key could have held when it completed; not all, and none if that took too long to find. */
-      readonly possibleValues: readonly HistoryValue[];
-      /** One line for people. */
+      /** One line for people: what it saw or did, and what the key must or could have held by then. */
       readonly explanation: string;
     }
   /** The search gave up on `key`, and no other key was found bad. */
@@ -47,13 +40,12 @@ export type LinearizabilityVerdict =
     };
 
 export interface LinearizabilityOptions {
-  /** Configurations a search visits per key before it gives up; default 5,000,000, some 100 bytes each. */
-  readonly configurationsMax?: number;
+  /** How many operations all searches may look at before they give up; default 2,000,000,000: half a minute. */
+  readonly inspectionsMax?: number;
 }
 
-const configurationsMaxDefault = 5_000_000;
-/** To explain a failure that zones have found, a search may not take longer than a blink. */
-const explanationConfigurationsMax = 20_000;
+const inspectionsMaxDefault = 2_000_000_000;
+const valuesShownMax = 8;
 
 /**
  * @throws ERR_HISTORY_INVALID naming the line, if the history holds operations that the model has not
@@ -64,114 +56,103 @@ export function checkLinearizability(
   options: LinearizabilityOptions = {},
 ): LinearizabilityVerdict {
   requireModel(model, history);
-  const configurationsMax = options.configurationsMax ?? configurationsMaxDefault;
+  const budget: SearchBudget = { inspectionsLeft: options.inspectionsMax ?? inspectionsMaxDefault };
   let keyCount = 0;
-  let gaveUp: number | undefined;
+  let gaveUpOn: number | undefined;
   let worst: Stuck | undefined;
   for (const operations of operationsByKey(history)) {
     keyCount += 1;
-    const finding = checkKey(history, operations, model, configurationsMax);
-    if (finding === 'gave-up') gaveUp ??= operations[0];
-    else if (
-      finding !== 'linearizable' &&
-      (worst === undefined || completion(history, finding) < completion(history, worst))
-    ) {
-      worst = finding;
-    }
+    const finding = checkKey({ history, model, operations, budget });
+    if (finding === 'gave-up') gaveUpOn ??= operations[0];
+    else if (finding !== 'linearizable') worst = earlier(history, worst, finding);
   }
   const counts = { operationCount: history.kinds.length, keyCount };
   if (worst !== undefined) return { linearizable: false, ...counts, ...explain(history, worst) };
-  if (gaveUp === undefined) return { linearizable: true, ...counts };
-  const { key } = operationAt(history, gaveUp);
-  const explanation = `gave up on ${nameKey(key)} after ${configurationsMax} configurations`;
+  if (gaveUpOn === undefined) return { linearizable: true, ...counts };
+  const { key } = operationAt(history, gaveUpOn);
+  const explanation = `the search for an order on ${nameOfKey(key)} gave up`;
   return { linearizable: 'unknown', ...counts, key, explanation };
 }
 
+/** An operation that cannot be placed, and why. */
 interface Stuck {
   readonly operation: number;
-  readonly possibleValues: readonly HistoryValue[];
+  readonly reason: string;
 }
 
-function completion(history: History, stuck: Stuck): number {
-  return history.completedAt[stuck.operation] as number;
+function earlier(history: History, one: Stuck | undefined, other: Stuck): Stuck {
+  if (one === undefined) return other;
+  const { completedAt } = history;
+  return (completedAt[one.operation] as number) < (completedAt[other.operation] as number) ? one : other;
 }
 
-function checkKey(
-  history: History,
-  operations: Int32Array,
-  model: ModelName,
-  configurationsMax: number,
-): 'linearizable' | 'gave-up' | Stuck {
+interface KeyProblem {
+  readonly history: History;
+  readonly model: ModelName;
+  readonly operations: Int32Array;
+  readonly budget: SearchBudget;
+}
+
+function checkKey(problem: KeyProblem): 'linearizable' | 'gave-up' | Stuck {
+  const { history, model, operations, budget } = problem;
   const zones = model === 'cas-register' ? RegisterZones.of(history, operations) : undefined;
   if (zones?.isLinearizable() === true) return 'linearizable';
-  const stuckAt = zones?.firstUnplaceable();
-  const semantics = keySemantics(model, history);
-  const outcome = searchLinearization({
-    history,
-    semantics,
-    operations: observableOperations(model, history, operations),
-    horizon: stuckAt === undefined ? NEVER : (history.completedAt[stuckAt] as number),
-    configurationsMax: stuckAt === undefined ? configurationsMax : explanationConfigurationsMax,
-  });
-  if (outcome.type === 'stuck') {
-    const possibleValues = outcome.states.map((state) => semantics.describe(state));
-    return { operation: outcome.operation, possibleValues };
+  if (zones !== undefined) {
+    const operation = zones.firstUnplaceable();
+    return { operation, reason: zones.contradiction(operation) };
   }
-  return stuckAt === undefined ? outcome.type : { operation: stuckAt, possibleValues: [] };
+  const semantics = keySemantics(model, history);
+  const observable = observableOperations(model, history, operations);
+  const outcome = searchLinearization({ history, semantics, operations: observable, budget });
+  if (outcome.type !== 'stuck') return outcome.type;
+  const values = outcome.states.map((state) => shownValue(semantics.describe(state)));
+  if (values.length > valuesShownMax) values.splice(valuesShownMax, Infinity, 'something else');
+  return { operation: outcome.operation, reason: `but it could only have held ${values.join(' or ')} then` };
 }
 
-/** The operations of each key that constrain anything, ascending. */
+/** The operations of each key that constrain anything, ascending: a counting sort by key. */
 function* operationsByKey(history: History): Generator<Int32Array> {
   const { keyIds } = history;
   const keyIdMax = keyIds.reduce((max, key) => Math.max(max, key), -1);
-  const ends = new Int32Array(keyIdMax + 1);
+  /** Where each key's operations begin among the sorted; one more entry ends the last key. */
+  const starts = new Int32Array(keyIdMax + 2);
   for (let operation = 0; operation < keyIds.length; operation++) {
-    if (constrains(history, operation)) bump(ends, keyIds[operation] as number);
-  }
-  for (let key = 1; key <= keyIdMax; key++) ends[key] = (ends[key] as number) + (ends[key - 1] as number);
-  const sorted = new Int32Array(ends.at(-1) ?? 0);
-  const starts = new Int32Array(keyIdMax + 1);
-  starts.set(ends.subarray(0, -1), 1);
-  const fill = starts.slice();
-  for (let operation = 0; operation < keyIds.length; operation++) {
-    if (!constrains(history, operation)) continue;
-    sorted[bump(fill, keyIds[operation] as number)] = operation;
+    if (constrains(history, operation)) increment(starts, (keyIds[operation] as number) + 1);
   }
   for (let key = 0; key <= keyIdMax; key++) {
-    const operations = sorted.subarray(starts[key], ends[key]);
+    starts[key + 1] = (starts[key + 1] as number) + (starts[key] as number);
+  }
+  const sorted = new Int32Array(starts[keyIdMax + 1] as number);
+  const filled = starts.slice();
+  for (let operation = 0; operation < keyIds.length; operation++) {
+    if (constrains(history, operation)) sorted[increment(filled, keyIds[operation] as number)] = operation;
+  }
+  for (let key = 0; key <= keyIdMax; key++) {
+    const operations = sorted.subarray(starts[key], starts[key + 1]);
     if (operations.length > 0) yield operations;
   }
 }
 
 /** @returns the count as it was */
-function bump(counts: Int32Array, at: number): number {
+function increment(counts: Int32Array, at: number): number {
   const count = counts[at] as number;
   counts[at] = count + 1;
   return count;
 }
 
-function explain(history: History, stuck: Stuck) {
-  const firstUnplaceable = operationAt(history, stuck.operation);
+function explain(history: History, { operation, reason }: Stuck) {
+  const firstUnplaceable = operationAt(history, operation);
   const { process, f, key, value, result, invokedAtLine, completedAtLine } = firstUnplaceable;
-  const did =
-    f === 'read'
-      ? `saw ${shown(result)}`
-      : `${f} of ${shown(value)}${f === 'cas' ? ` returned ${result}` : ''}`;
-  const { possibleValues } = stuck;
-  const could =
-    possibleValues.length === 0
-      ? 'which no order of what came before allows'
-      : `but ${nameKey(key)} could only have held ${possibleValues.map(shown).join(' or ')}`;
-  const where = `lines ${invokedAtLine} to ${completedAtLine}: process ${process}`;
-  return { key, firstUnplaceable, possibleValues, explanation: `${where}, ${did}, ${could}` };
+  const did = {
+    read: `saw ${shownValue(result)} in`,
+    write: `wrote ${shownValue(value)} to`,
+    cas: `did a cas of ${shownValue(value)}, which returned ${result}, on`,
+    append: `appended ${shownValue(value)} to`,
+  };
+  const who = `lines ${invokedAtLine} to ${completedAtLine}: process ${process}`;
+  return { key, firstUnplaceable, explanation: `${who} ${did[f]} ${nameOfKey(key)}, ${reason}` };
 }
 
-function nameKey(key: string | undefined): string {
+function nameOfKey(key: string | undefined): string {
   return key === undefined ? 'the register' : `key ${JSON.stringify(key)}`;
-}
-
-/** At most eighty characters of a value: its end, where appended texts differ. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length <= 80 ? text : `...${text.slice(-77)}`;
 }

@@ -15,18 +15,25 @@
 import { invariant } from '@quorate/core';
 import { ConfigurationSet } from './configuration-set.ts';
 import { type History, NEVER } from './history.ts';
-import { ANY_STATE, effectDeadline, IMPOSSIBLE, type KeySemantics } from './history-models.ts';
+import { ANY_STATE, IMPOSSIBLE, type KeySemantics } from './history-models.ts';
+import { effectDeadline } from './unknown-outcome.ts';
 
 export interface SearchProblem {
   readonly history: History;
   /** The operations of one key, ascending, each of which constrains. */
   readonly operations: Int32Array;
   readonly semantics: KeySemantics;
-  /** Events after this one have not happened yet. NEVER: the whole history. */
-  readonly horizon: number;
-  /** The search gives up after so many configurations. */
-  readonly configurationsMax: number;
+  readonly budget: SearchBudget;
 }
+
+/** What searches may still spend, all together. Work is counted, not time, so that a verdict repeats. */
+export interface SearchBudget {
+  /** An operation that is looked at while the search asks what could come next costs one. */
+  inspectionsLeft: number;
+}
+
+/** Beyond this a search gives up too, however cheap it was: it must not eat the memory of a bench run. */
+const visitedBytesMax = 2 ** 28;
 
 export type SearchOutcome =
   | { readonly type: 'linearizable' }
@@ -40,7 +47,7 @@ export type SearchOutcome =
   | { readonly type: 'gave-up' };
 
 /** A few states explain more than all of them. */
-const statesShownMax = 8;
+const statesKeptMax = 9;
 
 export function searchLinearization(problem: SearchProblem): SearchOutcome {
   return new LinearizationSearch(problem).run();
@@ -55,7 +62,7 @@ const MAY_COME = 3;
 /** Operations have local numbers here, in order of invocation; `count` is the head of the list of the unplaced. */
 class LinearizationSearch {
   readonly #semantics: KeySemantics;
-  readonly #configurationsMax: number;
+  readonly #budget: SearchBudget;
   readonly #count: number;
   readonly #operations: Int32Array;
   readonly #invokedAt: Int32Array;
@@ -90,17 +97,14 @@ class LinearizationSearch {
   readonly #furthestStates = new Set<number>();
 
   constructor(problem: SearchProblem) {
-    const { history, semantics, horizon } = problem;
-    const operations = problem.operations.filter(
-      (operation) => (history.invokedAt[operation] as number) <= horizon,
-    );
+    const { history, semantics, operations } = problem;
     this.#semantics = semantics;
-    this.#configurationsMax = problem.configurationsMax;
+    this.#budget = problem.budget;
     this.#state = semantics.initialState;
     this.#operations = operations;
     this.#count = operations.length;
     this.#invokedAt = operations.map((operation) => history.invokedAt[operation] as number);
-    this.#deadlines = operations.map((operation) => deadlineWithin(problem, operation));
+    this.#deadlines = operations.map((operation) => effectDeadline(history, operation));
     this.#completions = this.#sortCompletions();
     this.#completionOf = new Int32Array(this.#count).fill(NEVER);
     for (const [place, local] of this.#completions.entries()) this.#completionOf[local] = place;
@@ -122,7 +126,8 @@ class LinearizationSearch {
   run(): SearchOutcome {
     if (this.#enter()) return { type: 'linearizable' };
     for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
-      if (this.#visited.size > this.#configurationsMax) return { type: 'gave-up' };
+      if (this.#budget.inspectionsLeft < 0 || this.#visited.bytes > visitedBytesMax)
+        return { type: 'gave-up' };
       this.#goBackTo(level);
       if (this.#candidates.length === level.firstCandidate) {
         this.#levels.pop();
@@ -147,7 +152,7 @@ class LinearizationSearch {
       this.#furthest = this.#passed;
       this.#furthestStates.clear();
     }
-    if (this.#passed === this.#furthest && this.#furthestStates.size < statesShownMax) {
+    if (this.#passed === this.#furthest && this.#furthestStates.size < statesKeptMax) {
       this.#furthestStates.add(this.#state);
     }
     this.#configuration[0] = this.#passed;
@@ -168,6 +173,7 @@ class LinearizationSearch {
     for (let local = this.#next[head] as number; local !== head; ) {
       if (this.#passed === this.#completions.length) return;
       if ((this.#invokedAt[local] as number) > this.#nextDeadline()) return;
+      this.#budget.inspectionsLeft -= 1;
       const following = this.#next[local] as number;
       const operation = this.#operations[local] as number;
       const isKnown = this.#deadlines[local] !== NEVER;
@@ -189,6 +195,7 @@ class LinearizationSearch {
     const head = this.#count;
     for (let local = this.#next[head] as number; local !== head; local = this.#next[local] as number) {
       if ((this.#invokedAt[local] as number) > deadline) break;
+      this.#budget.inspectionsLeft -= 1;
       const operation = this.#operations[local] as number;
       isReachable ||= this.#semantics.mayProduce(operation, required);
       const state = this.#semantics.step(this.#state, operation);
@@ -285,11 +292,6 @@ class LinearizationSearch {
     }
     return { lanes, laneCount };
   }
-}
-
-function deadlineWithin(problem: SearchProblem, operation: number): number {
-  const deadline = effectDeadline(problem.history, operation);
-  return deadline > problem.horizon ? NEVER : deadline;
 }
 
 function findTwins(history: History, operations: Int32Array, deadlines: Int32Array): Int32Array {

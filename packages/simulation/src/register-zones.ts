@@ -17,8 +17,8 @@
  */
 import { invariant } from '@quorate/core';
 import { type History, NEVER, READ, WRITE } from './history.ts';
-import { effectDeadline } from './history-models.ts';
-import { NULL_VALUE } from './history-value.ts';
+import { NULL_VALUE, shownValue } from './history-value.ts';
+import { effectDeadline } from './unknown-outcome.ts';
 
 /** The group of the reads that saw the register's initial `null`: written before everything. */
 const INITIAL = 0;
@@ -94,6 +94,19 @@ export class RegisterZones {
     return operation;
   }
 
+  /** @param operation as {@link firstUnplaceable} returned it */
+  contradiction(operation: number): string {
+    const group = this.#groups[this.#operations.indexOf(operation)] as number;
+    if (group === NOBODYS) return 'which nobody wrote';
+    if (!this.#gather(effectDeadline(this.#history, operation))) return 'which was not written until later';
+    for (let other = 0; other < this.#groupCount; other++) {
+      if (other !== group && this.#firstCompletion[other] !== NEVER && this.#contradict(group, other)) {
+        return `but it held ${this.#describeZone(group)} and ${this.#describeZone(other)}, never written again`;
+      }
+    }
+    invariant(false, 'what cannot be placed contradicts some other zone');
+  }
+
   /** Of the history up to the event `horizon`. */
   #isPrefixLinearizable(horizon: number): boolean {
     if (!this.#gather(horizon)) return false;
@@ -161,5 +174,35 @@ export class RegisterZones {
     const candidate = forward[low - 1];
     if (candidate === undefined) return false;
     return (this.#firstCompletion[backward] as number) < (this.#lastInvocation[candidate] as number);
+  }
+
+  #isForward(group: number): boolean {
+    return (this.#firstCompletion[group] as number) < (this.#lastInvocation[group] as number);
+  }
+
+  #contradict(one: number, other: number): boolean {
+    if (this.#isForward(one) && this.#isForward(other)) {
+      const [begin, laterBegin] = [
+        this.#firstCompletion[one] as number,
+        this.#firstCompletion[other] as number,
+      ];
+      return !this.#areDisjoint(begin < laterBegin ? [one, other] : [other, one]);
+    }
+    if (this.#isForward(one)) return this.#liesInside([one], other);
+    return this.#isForward(other) && this.#liesInside([other], one);
+  }
+
+  #describeZone(group: number): string {
+    const local = this.#groups.indexOf(group);
+    const operation = this.#operations[local] as number;
+    const { kinds, inputs, results, values } = this.#history;
+    const value = shownValue(
+      values.valueOf((kinds[operation] === READ ? results : inputs)[operation] as number),
+    );
+    const completion = (this.#firstCompletion[group] as number) + 1;
+    const invocation = (this.#lastInvocation[group] as number) + 1;
+    if (group === INITIAL) return `${value} until line ${invocation}`;
+    if (this.#isForward(group)) return `${value} from line ${completion} to line ${invocation}`;
+    return `${value} at some moment between lines ${invocation} and ${completion}`;
   }
 }
