@@ -59,7 +59,7 @@ export class AcceptanceTally {
 /**
  * How far a learner knows the values it holds to be the chosen ones, when the leader of `ballot` says
  * that every slot up to `watermark` is chosen. The leader speaks of its own proposals: a value held from
- * another ballot may be one that lost, however long it has been there. [PaxosModerately §2], [Lampson]
+ * another ballot may be one that lost, however long it has been there. [PaxosModerately], [Lampson]
  */
 export function knownChosenUpTo(
   log: SlotLog,

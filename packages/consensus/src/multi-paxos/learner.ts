@@ -106,7 +106,6 @@ export function onSnapshotReceived(
   raisePromise(state, higherBallot(reign, last.reign));
   emitInstall(state, last);
   state.log.forget(last.index);
-  state.snapshot = last;
   state.chosenUpTo = last.index;
   if (state.proposer.phase === 'idle') resetStandTimer(state);
   state.catchUpAtMs = state.nowMs;
@@ -117,9 +116,6 @@ export function onSnapshotReceived(
 export function onCompacted(state: MultiPaxosState, index: Slot): void {
   if (index <= state.log.forgottenUpTo) return;
   invariant(index <= state.chosenUpTo, 'only what is chosen is put into a snapshot');
-  const last = state.log.get(index);
-  invariant(last !== undefined, 'what is chosen and not forgotten is held');
-  state.snapshot = { index, reign: last.reign };
   state.log.forget(index);
 }
 

@@ -1,6 +1,6 @@
 /**
  * The proposer until it leads: when it stands, the canvass, and phase 1 over all open slots at once.
- * [PaxosSimple §2.2, §3], [PaxosModerately §2]
+ * [PaxosSimple §2.2, §3], [PaxosModerately]
  */
 import type { NodeId } from '@quorate/core';
 import { hasAcceptor, noAcceptors, withAcceptor } from './acceptor-set.ts';

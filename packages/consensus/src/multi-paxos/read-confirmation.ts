@@ -5,7 +5,7 @@
  * writes are, and an earlier leader's stand in the slots that phase 1 found, so those must be chosen
  * first under the leader's own ballot. And no later leader may have acknowledged anything yet: a round of
  * heartbeats sent after the question, answered by a set that meets every phase-1 quorum, proves it. All
- * reads that arrive while a round is under way share the next one. [PaxosModerately §4.3], [PaxosLive §5.2]
+ * reads that arrive while a round is under way share the next one. [PaxosModerately], [PaxosLive §5.2]
  */
 import { type AcceptorSet, noAcceptors, withAcceptor } from './acceptor-set.ts';
 import { laterSlot, type Slot } from './ballot.ts';

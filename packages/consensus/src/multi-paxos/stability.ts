@@ -1,7 +1,7 @@
 /**
  * Stability: the rules that keep a working leader in place. None of them is needed for safety, any
  * ballot may be prepared at any time; they keep one slow or half cut off node from costing everyone an
- * election. [PaxosLive §4], [PaxosModerately §4.2]
+ * election. [PaxosLive §4.2], [PaxosModerately]
  */
 import type { AcceptorSet } from './acceptor-set.ts';
 import type { Slot } from './ballot.ts';

@@ -89,7 +89,6 @@ export interface MultiPaxosState {
   promised: Ballot;
   /** Invariant: the ballot of a slot's value never decreases, except to the ballot it was chosen at. */
   readonly log: SlotLog;
-  snapshot: { readonly index: Slot; readonly reign: Ballot };
 
   // The learner.
 
@@ -139,7 +138,6 @@ export function startState(
     nowMs,
     promised,
     log,
-    snapshot: recovered.snapshot,
     chosenUpTo: recovered.snapshot.index,
     recoveredChosenUpTo: chosenUpTo,
     leaderWatermark: noSlot,

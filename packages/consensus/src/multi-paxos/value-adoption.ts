@@ -5,7 +5,7 @@
  * reported no proposals" [PaxosSimple §2.2, phase 2(a)]. Not the most frequent one, not the proposer's
  * own: only under the highest ballot is a value known to agree with whatever was chosen below it. A slot
  * of which nobody reports anything is free; below other open slots it gets a no-op, so that those
- * can be executed [PaxosSimple §3], [PaxosModerately §3].
+ * can be executed [PaxosSimple §3], [PaxosModerately].
  */
 import type { Entry } from '../protocol.ts';
 import { type Ballot, laterSlot, noSlot, type Slot } from './ballot.ts';
