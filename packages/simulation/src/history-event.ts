@@ -126,7 +126,7 @@ function inputViolation(f: OperationKind, value: unknown): string | undefined {
     return `the "value" of a cas must be [from, to], is ${shown(value)}`;
   }
   if (isHistoryValue(value)) return undefined;
-  return `the "value" of a ${f} must be null, a boolean, a number or text, is ${shown(value)}`;
+  return `the "value" of ${f} must be null, a boolean, a number or text, is ${shown(value)}`;
 }
 
 function resultViolation(f: OperationKind, result: unknown): string | undefined {

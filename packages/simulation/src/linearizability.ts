@@ -14,6 +14,7 @@ import { type SearchBudget, searchLinearization } from './linearization-search.t
 import { RegisterZones } from './register-zones.ts';
 import { constrains, observableOperations } from './unknown-outcome.ts';
 
+/** `keyCount` counts the keys on which anything may have happened or was seen. */
 export type LinearizabilityVerdict =
   | { readonly linearizable: true; readonly operationCount: number; readonly keyCount: number }
   | {

@@ -156,7 +156,11 @@ function play(steps: readonly Step[], shape: Shape): HistoryEvent[] {
       client.answer = answer(client.invoked, step, contents, initial);
     } else {
       const lost = step.outcome === 1 && client.answer.type === 'ok';
-      events.push(lost ? { process: client.process, type: 'info', f: client.invoked.f } : client.answer);
+      events.push(
+        lost
+          ? { process: client.process, type: 'info', f: client.invoked.f, key: client.invoked.key }
+          : client.answer,
+      );
       if (lost) processes[step.client] = nextProcess++;
       clients.delete(step.client);
     }

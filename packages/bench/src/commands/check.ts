@@ -86,11 +86,14 @@ function reasonOf(error: unknown): string {
 }
 
 function verdictLine(verdict: LinearizabilityVerdict): string {
-  const { operationCount, keyCount } = verdict;
-  const size = `${operationCount} operations, ${keyCount} ${keyCount === 1 ? 'key' : 'keys'}`;
+  const size = `${count(verdict.operationCount, 'operation')}, ${count(verdict.keyCount, 'key')}`;
   if (verdict.linearizable === true) return `linearizable (${size})`;
   const word = verdict.linearizable === false ? 'NOT linearizable' : 'unknown';
   return `${word} (${size}): ${verdict.explanation}`;
+}
+
+function count(howMany: number, noun: string): string {
+  return `${howMany} ${noun}${howMany === 1 ? '' : 's'}`;
 }
 
 function exitCodeOf(result: FileResult): number {
