@@ -40,6 +40,8 @@ export type { Link } from './link/link.ts';
 export { loopbackLink } from './link/loopback.ts';
 export { type Log, type LogFields, type LogLevel, silentLog } from './log.ts';
 export { type OverflowPolicy, overflowPolicies } from './mailbox.ts';
+export { loadModule, moduleInvalid } from './module-loading.ts';
+export type { NodeDownReason } from './node-handle.ts';
 export {
   type ActorFailure,
   type DeadLetter,
@@ -50,6 +52,12 @@ export {
 } from './node-runtime.ts';
 export { type Random, seededRandom } from './random.ts';
 export type { RestartPolicy } from './supervision.ts';
+export {
+  ActorSystem,
+  type ActorSystemEvents,
+  type ActorSystemOptions,
+  type LinkSettings,
+} from './system.ts';
 export { decodeValue, encodeValue } from './wire/codec.ts';
 export { frameBytesMax, frameBytesSoftMax, messageBytesMax } from './wire/frame.ts';
 export {

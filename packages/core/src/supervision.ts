@@ -12,7 +12,7 @@ export interface RestartPolicy {
   /** Length of the window in milliseconds, > 0. */
   readonly withinMs: number;
   /** What giving up means: the actor stops (default), or its parent fails with it. */
-  readonly then?: 'stop' | 'escalate';
+  readonly beyond?: 'stop' | 'escalate';
   /** First pause before a restart in milliseconds; default 10. It doubles up to `backoffMsMax`, default 1,000. */
   readonly backoffMs?: number;
   readonly backoffMsMax?: number;
@@ -34,7 +34,7 @@ export function judge(
 ): Verdict {
   if (policy === undefined) return { type: 'stop' };
   const recent = failuresMs.filter((atMs) => nowMs - atMs < policy.withinMs).length;
-  if (recent > policy.max) return { type: policy.then ?? 'stop' };
+  if (recent > policy.max) return { type: policy.beyond ?? 'stop' };
   const doubled = (policy.backoffMs ?? 10) * 2 ** Math.max(0, recent - 1);
   return { type: 'restart', afterMs: Math.min(doubled, policy.backoffMsMax ?? 1_000) };
 }
@@ -51,8 +51,8 @@ export function checkRestartPolicy(policy: RestartPolicy): RestartPolicy {
       throw optionInvalid(`restart.${field}`, value, 'a finite number of milliseconds > 0');
     }
   }
-  if (policy.then !== undefined && policy.then !== 'stop' && policy.then !== 'escalate') {
-    throw optionInvalid('restart.then', policy.then, "'stop' or 'escalate'");
+  if (policy.beyond !== undefined && policy.beyond !== 'stop' && policy.beyond !== 'escalate') {
+    throw optionInvalid('restart.beyond', policy.beyond, "'stop' or 'escalate'");
   }
   return policy;
 }

@@ -417,7 +417,7 @@ test.each([
   [{ mailbox: { overflow: 'explode' as 'reject' } }, 'mailbox.overflow'],
   [{ restart: { max: -1, withinMs: 5 } }, 'restart.max'],
   [{ restart: { max: 1, withinMs: 0 } }, 'restart.withinMs'],
-  [{ restart: { max: 1, withinMs: 5, then: 'pray' as 'stop' } }, 'restart.then'],
+  [{ restart: { max: 1, withinMs: 5, beyond: 'pray' as 'stop' } }, 'restart.beyond'],
 ])('spawn refuses %j, naming the option', (options, option) => {
   const { node } = nodes(['a']);
   expect(() => node('a').spawn('x', echo, options)).toThrowError(

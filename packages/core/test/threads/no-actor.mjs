@@ -1,0 +1,2 @@
+/** A module that exports something else. */
+export default { receive: () => 'not made by defineActor' };
