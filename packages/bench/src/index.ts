@@ -1,5 +1,7 @@
 /** The public surface of `@quorate/bench`: what the command line does, callable, and the shape of its results. */
 export { type LimitOptions, measureLimit } from './limit/measure.ts';
+export { renderReport } from './report/page.ts';
+export { writeReport } from './report/report.ts';
 export type {
   BenchResult,
   FaultRecord,

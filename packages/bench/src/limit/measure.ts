@@ -8,7 +8,7 @@ import type { LimitRow, StorageKind } from '../result.ts';
 import { withTemporaryDirectory } from '../temporary-directory.ts';
 import { closedLoop, type Execute } from '../workload/closed-loop.ts';
 import { figuresOf, measureLoad } from '../workload/measure-load.ts';
-import { uniqueValues } from '../workload/register-operations.ts';
+import { paddedValues } from '../workload/register-operations.ts';
 import { type LimitMode, limitModes } from './batch.ts';
 import { Pipeline } from './pipeline.ts';
 
@@ -90,7 +90,8 @@ async function measureIn(directory: string | undefined, options: RowOptions): Pr
 }
 
 function submitTo(pipeline: Pipeline, payloadBytes: number): Execute {
-  const nextValue = uniqueValues(payloadBytes);
+  const values = paddedValues(payloadBytes);
   const keys = Array.from({ length: keyCount }, (_, key) => `k${key}`);
-  return (process) => pipeline.submit([keys[process % keyCount] ?? 'k0', nextValue()]);
+  let written = 0;
+  return (process) => pipeline.submit([keys[process % keyCount] ?? 'k0', values.textOf(written++)]);
 }

@@ -1,35 +1,51 @@
 /**
  * The operations of a run: reads, writes and compare-and-sets of registers, drawn from a seed.
  *
- * Every value is written once only, so a read that returns it names the write that it saw; that is what
- * makes a history cheap to judge.
+ * Keys and values are numbers here and in the recorded history, texts on the wire. Every value is written
+ * once only, so a read that returns it names the write that it saw; that is what makes a history cheap to
+ * judge.
  */
 import { invariant, type Random } from '@quorate/core';
+import { NULL_VALUE, type ValueTable } from '@quorate/simulation';
 
-/** As in a history file: `f`, `key`, `value`. */
 export type RegisterOperation =
-  | { readonly f: 'read'; readonly key: string }
-  | { readonly f: 'write'; readonly key: string; readonly value: string }
-  | { readonly f: 'cas'; readonly key: string; readonly value: readonly [from: string | null, to: string] };
+  | { readonly f: 'read'; readonly key: number }
+  | { readonly f: 'write'; readonly key: number; readonly value: number }
+  | { readonly f: 'cas'; readonly key: number; readonly from: number; readonly to: number };
 
 /** Fewer characters could not tell all the values of a long run apart. */
 export const payloadBytesMin = 8;
 
-/** Strings of exactly `payloadBytes` ASCII characters, no two alike. */
-export function uniqueValues(payloadBytes: number): () => string {
+export interface PaddedValues extends ValueTable {
+  valueOf(id: number): string | null;
+  /** @param id of a value, not of null */
+  textOf(id: number): string;
+}
+
+/** Value 46 of 16 bytes is `000000000000001a`: exactly `payloadBytes` ASCII characters, no two alike. */
+export function paddedValues(payloadBytes: number): PaddedValues {
   invariant(payloadBytes >= payloadBytesMin, `a unique value has at least ${payloadBytesMin} bytes`);
-  let written = 0;
-  return () => (written++).toString(36).padStart(payloadBytes, '0');
+  const textOf = (id: number): string => id.toString(36).padStart(payloadBytes, '0');
+  return {
+    textOf,
+    valueOf: (id) => (id === NULL_VALUE ? null : textOf(id)),
+    idOf(value) {
+      if (value === null) return NULL_VALUE;
+      const id = Number.parseInt(String(value), 36);
+      invariant(Number.isSafeInteger(id), 'a register holds only what the bench wrote');
+      return id;
+    },
+  };
 }
 
 export interface RegisterOperations {
   next(): RegisterOperation;
   /** What the register was last seen to hold, so that a compare-and-set has a fair chance. */
-  observe(key: string, value: string | null): void;
+  observe(key: number, value: number): void;
 }
 
 /**
- * @param options.keys registers, named k0, k1 and so on
+ * @param options.keys how many registers
  * @param options.reads share of operations that read, 0 to 1
  * @param options.compareAndSets share of the others that compare and set, 0 to 1
  */
@@ -37,24 +53,21 @@ export function registerOperations(options: {
   readonly keys: number;
   readonly reads: number;
   readonly compareAndSets: number;
-  readonly payloadBytes: number;
   readonly random: Random;
 }): RegisterOperations {
-  const { reads, compareAndSets, random } = options;
-  const keys = Array.from({ length: options.keys }, (_, key) => `k${key}`);
-  const nextValue = uniqueValues(options.payloadBytes);
-  const lastSeen = new Map<string, string | null>();
+  const { keys, reads, compareAndSets, random } = options;
+  const lastSeen = new Int32Array(keys).fill(NULL_VALUE);
+  let written = 0;
   return {
     next() {
-      const key = keys[random.below(keys.length)];
-      invariant(key !== undefined, 'there is at least one key');
+      const key = random.below(keys);
       if (random.chance(reads)) return { f: 'read', key };
-      const to = nextValue();
+      const to = written++;
       if (!random.chance(compareAndSets)) return { f: 'write', key, value: to };
-      return { f: 'cas', key, value: [lastSeen.get(key) ?? null, to] };
+      return { f: 'cas', key, from: lastSeen[key] ?? NULL_VALUE, to };
     },
     observe(key, value) {
-      lastSeen.set(key, value);
+      lastSeen[key] = value;
     },
   };
 }

@@ -1,6 +1,7 @@
 /**
- * The bench's replicated state: a map of registers, each written, or compared and set, and read.
+ * The bench's replicated state machine: registers, each written, or compared and set, and read.
  */
+import { defineStateMachine, type StateMachine } from '@quorate/consensus';
 import { CodedError } from '@quorate/core';
 
 /** A write `[key, value]`, or a compare-and-set `[key, to, from]`: positions instead of names, to be small. */
@@ -11,15 +12,10 @@ export type RegisterCommand =
 /** Whether the command took effect: always for a write, for a compare-and-set if the value was `from`. */
 export type RegisterResult = boolean;
 
-export interface RegisterMap {
-  apply(command: RegisterCommand): RegisterResult;
-  /** Null: never written. */
-  query(key: string): string | null;
-  snapshot(): [key: string, value: string][];
-  restore(saved: unknown): void;
-}
+/** What a register holds; null: never written. */
+export type RegisterAnswer = string | null;
 
-export function createRegisterMap(): RegisterMap {
+export function createRegisters(): StateMachine<RegisterCommand, string, RegisterResult, RegisterAnswer> {
   const values = new Map<string, string>();
   return {
     apply(command) {
@@ -37,3 +33,8 @@ export function createRegisterMap(): RegisterMap {
     },
   };
 }
+
+export default defineStateMachine<RegisterCommand, string, RegisterResult, RegisterAnswer>(
+  { version: 1 },
+  createRegisters,
+);
