@@ -1,6 +1,21 @@
 /** The public surface of `@quorate/storage`. */
+export {
+  type NodeDirectoryOptions,
+  openNodeDirectory,
+  readNodeDirectory,
+  type Superblock,
+} from './directory.ts';
+export { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 export { asDiskError, diskError, errnoOf } from './disk-error.ts';
 export type { DiskOperation, DiskOperationKind } from './disk-operation.ts';
+export {
+  type DiskConditions,
+  type FaultCounts,
+  type FaultErrno,
+  type FaultyFileSystem,
+  type FaultyOptions,
+  faultyFileSystem,
+} from './faulty-file-system.ts';
 export { type File, type FileSystem, type OpenMode, sectorBytes } from './file-system.ts';
 export { type CrashReport, MemoryFileSystem, type MemoryFileSystemOptions } from './memory-file-system.ts';
 export { nodeFileSystem } from './node-file-system.ts';
@@ -22,5 +37,13 @@ export {
   type SegmentIdentity,
   type SegmentScan,
 } from './segment-scan.ts';
+export type { SnapshotPosition } from './snapshot-file.ts';
+export {
+  type SnapshotMeta,
+  type SnapshotReader,
+  SnapshotStore,
+  type SnapshotWriter,
+} from './snapshot-store.ts';
 export { judgeTail, type TailEvidence, type TailVerdict } from './tail-verdict.ts';
+export { type DiskEvent, type TracingOptions, tracingFileSystem } from './tracing-file-system.ts';
 export { WriteAheadLog, type WriteAheadLogOptions, type WriteAheadLogStatus } from './wal.ts';

@@ -6,7 +6,14 @@ import { seededRandom } from '@quorate/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type LogRecord, MemoryFileSystem, WriteAheadLog } from '../src/index.ts';
-import { arbitraryRecord, describeRecords, describeRecovered, entriesRecord, promiseClock, quiet } from './log-twin.ts';
+import {
+  arbitraryRecord,
+  describeRecords,
+  describeRecovered,
+  entriesRecord,
+  promiseClock,
+  quiet,
+} from './log-twin.ts';
 
 interface Life {
   /** The appends of this life; each is made when the one before the last is durable, or at once. */
@@ -147,7 +154,8 @@ describe('the log over a disk that loses power', () => {
     const operations = whole.operations;
     expect(operations).toBeGreaterThan(60);
     for (let crashAt = 1; crashAt <= operations; crashAt++) {
-      for (let seed = 0; seed < 8; seed++) await liveAll([{ ...life, crashAt }], 1_024, seed * 1_000 + crashAt);
+      for (let seed = 0; seed < 8; seed++)
+        await liveAll([{ ...life, crashAt }], 1_024, seed * 1_000 + crashAt);
     }
   });
 });

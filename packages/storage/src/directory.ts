@@ -1,0 +1,153 @@
+/**
+ * The directory of a node: the superblock says whose it is, and which disk it is.
+ *
+ * A node that finds another's data must not speak for it, and a node whose disk is blank must not vote
+ * as if it remembered: the disk id, drawn once when the superblock is made, tells the two apart.
+ */
+import { crc32 } from 'node:zlib';
+import { CodedError, type Random } from '@quorate/core';
+import { errnoOf } from './disk-error.ts';
+import type { FileSystem } from './file-system.ts';
+
+/** What a node directory says of itself. */
+export interface Superblock {
+  readonly clusterId: string;
+  readonly node: string;
+  readonly diskId: string;
+}
+
+export type NodeDirectoryOptions = {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly clusterId: string;
+  readonly node: string;
+} & (
+  | { /** The disk id that a new directory gets. */ readonly diskId: string }
+  | { /** Draws the disk id of a new directory. */ readonly random: Random }
+);
+
+const superblockName = 'superblock.json';
+const formatVersion = 1;
+
+/**
+ * Opens the directory, or makes it ours when it is empty; durable once this resolves.
+ * `created`: there was no superblock before.
+ * @throws ERR_FOREIGN_DATA it belongs to another cluster or node, has another format, or holds files
+ *   but no superblock; ERR_LOG_CORRUPT the superblock is damaged; what the disk port throws
+ */
+export async function openNodeDirectory(
+  options: NodeDirectoryOptions,
+): Promise<{ readonly diskId: string; readonly created: boolean }> {
+  const { fileSystem, directory, clusterId, node } = options;
+  await fileSystem.makeDirectory(directory);
+  const found = await readNodeDirectory({ fileSystem, directory });
+  if (found !== undefined) {
+    requireSame(directory, 'cluster', { found: found.clusterId, expected: clusterId });
+    requireSame(directory, 'node', { found: found.node, expected: node });
+    return { diskId: found.diskId, created: false };
+  }
+  const diskId = 'diskId' in options ? options.diskId : drawDiskId(options.random);
+  await writeSuperblock(fileSystem, directory, { clusterId, node, diskId });
+  return { diskId, created: true };
+}
+
+/**
+ * Reads what a directory says of itself; undefined when it is empty or does not exist.
+ * @throws as {@link openNodeDirectory}
+ */
+export async function readNodeDirectory(options: {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+}): Promise<Superblock | undefined> {
+  const { fileSystem, directory } = options;
+  const path = `${directory}/${superblockName}`;
+  const text = await readText(fileSystem, path);
+  if (text !== undefined) return parseSuperblock(text, path);
+  const names = await fileSystem.list(directory);
+  // Locks and unfinished files are what a first start may leave when it is interrupted.
+  const others = names.filter((name) => !name.startsWith('lock.') && !name.endsWith('.tmp'));
+  if (others.length === 0) return undefined;
+  throw new CodedError('ERR_FOREIGN_DATA', `${directory} holds ${others[0]} but no superblock`, {
+    directory,
+    found: others[0],
+    expected: superblockName,
+  });
+}
+
+function requireSame(
+  directory: string,
+  what: 'cluster' | 'node',
+  { found, expected }: { readonly found: string; readonly expected: string },
+): void {
+  if (found === expected) return;
+  throw new CodedError(
+    'ERR_FOREIGN_DATA',
+    `${directory} belongs to ${what} ${JSON.stringify(found)}, not to ${JSON.stringify(expected)}`,
+    { directory, what, found, expected },
+  );
+}
+
+function drawDiskId(random: Random): string {
+  let diskId = '';
+  for (let part = 0; part < 4; part++)
+    diskId += random
+      .below(2 ** 32)
+      .toString(16)
+      .padStart(8, '0');
+  return diskId;
+}
+
+async function readText(fileSystem: FileSystem, path: string): Promise<string | undefined> {
+  try {
+    const file = await fileSystem.open(path, 'read');
+    const bytes = new Uint8Array(await file.sizeBytes());
+    await file.read(bytes, 0);
+    await file.close();
+    return new TextDecoder().decode(bytes);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Two lines: the superblock as JSON, for people too, and the checksum of that line. */
+function parseSuperblock(text: string, path: string): Superblock {
+  const [line = '', checksum] = text.split('\n');
+  if (checksum !== checksumOf(line)) {
+    throw new CodedError('ERR_LOG_CORRUPT', `${path}: the checksum does not fit`, { path, position: 0 });
+  }
+  const { format, cluster, node, disk } = JSON.parse(line) as Record<string, unknown>;
+  if (format !== formatVersion) {
+    throw new CodedError(
+      'ERR_FOREIGN_DATA',
+      `${path} has format ${String(format)}, this build reads ${formatVersion}`,
+      {
+        path,
+        found: format,
+        expected: formatVersion,
+      },
+    );
+  }
+  return { clusterId: String(cluster), node: String(node), diskId: String(disk) };
+}
+
+function checksumOf(line: string): string {
+  return (crc32(line) >>> 0).toString(16).padStart(8, '0');
+}
+
+async function writeSuperblock(fileSystem: FileSystem, directory: string, block: Superblock): Promise<void> {
+  const temporary = `${directory}/${superblockName}.tmp`;
+  const line = JSON.stringify({
+    format: formatVersion,
+    cluster: block.clusterId,
+    node: block.node,
+    disk: block.diskId,
+  });
+  await fileSystem.remove(temporary);
+  const file = await fileSystem.open(temporary, 'create');
+  await file.write([new TextEncoder().encode(`${line}\n${checksumOf(line)}\n`)], 0);
+  await file.datasync();
+  await file.close();
+  await fileSystem.rename(temporary, `${directory}/${superblockName}`);
+  await fileSystem.syncDirectory(directory);
+}
