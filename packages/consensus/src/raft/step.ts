@@ -80,21 +80,10 @@ function handle(state: RaftState, input: Input<RaftMessage>, effects: Effects): 
 
 function tick(state: RaftState, effects: Effects): void {
   const { role, nowMs } = state;
-  switch (role.name) {
-    case 'leader':
-      tickLeader(state, role, effects);
-      return;
-    case 'follower':
-      if (nowMs >= state.electionDueMs && mayCampaign(state)) campaign(state, effects);
-      return;
-    case 'pre-candidate':
-    case 'candidate':
-      if (nowMs >= state.electionDueMs && mayCampaign(state)) campaign(state, effects);
-      else if (nowMs >= role.askAgainAtMs) askAgain(state, role, effects);
-      return;
-    default:
-      assertNever(role, 'role');
-  }
+  if (role.name === 'leader') tickLeader(state, role, effects);
+  else if (!mayCampaign(state)) return;
+  else if (nowMs >= state.electionDueMs) campaign(state, effects);
+  else if (role.name !== 'follower' && nowMs >= role.askAgainAtMs) askAgain(state, role, effects);
 }
 
 function receive(state: RaftState, from: NodeId, message: RaftMessage, effects: Effects): void {
