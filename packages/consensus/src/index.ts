@@ -7,7 +7,7 @@ export {
   type ClusterStatus,
   type NodeStatus,
 } from './cluster/cluster.ts';
-export type { ClusterFaults, LinkFault } from './cluster/faults.ts';
+export type { ClusterFaults } from './cluster/faults.ts';
 export type { ClusterOptions, ClusterStorage } from './cluster/options.ts';
 export {
   defaultSessionLimitsOfClient,

@@ -1,0 +1,47 @@
+/**
+ * The algorithms by name: ours, or a third one by the URL of its module.
+ */
+import { CodedError, errorToData, optionInvalid } from '@quorate/core';
+import { multiPaxos } from '../multi-paxos/multi-paxos.ts';
+import type { Protocol } from '../protocol.ts';
+import { raft } from '../raft/raft.ts';
+
+const builtIn = { raft, 'multi-paxos': multiPaxos } as const;
+
+export const algorithms = Object.keys(builtIn) as readonly (keyof typeof builtIn)[];
+
+/** @throws CodedError ERR_OPTION_INVALID unless `algorithm` is one of ours or an absolute URL */
+export function checkAlgorithm(algorithm: unknown): string {
+  if (algorithm instanceof URL) return algorithm.href;
+  if (typeof algorithm === 'string' && (Object.hasOwn(builtIn, algorithm) || isModuleUrl(algorithm)))
+    return algorithm;
+  throw optionInvalid('algorithm', algorithm, `${algorithms.join(', ')}, or the file: URL of a module`);
+}
+
+/** @throws CodedError ERR_MODULE_INVALID when a module cannot be loaded or exports no protocol */
+export async function loadProtocol(algorithm: string): Promise<Protocol<unknown, unknown>> {
+  if (Object.hasOwn(builtIn, algorithm)) return builtIn[algorithm as keyof typeof builtIn];
+  let loaded: { readonly default?: unknown };
+  try {
+    loaded = await import(algorithm);
+  } catch (error) {
+    throw new CodedError(
+      'ERR_MODULE_INVALID',
+      `${algorithm} cannot be loaded: ${errorToData(error).message}`,
+      {
+        module: algorithm,
+      },
+    );
+  }
+  const candidate = loaded.default as Partial<Protocol<unknown, unknown>> | undefined;
+  if (typeof candidate?.step === 'function' && typeof candidate.start === 'function') {
+    return candidate as Protocol<unknown, unknown>;
+  }
+  throw new CodedError('ERR_MODULE_INVALID', `${algorithm}: the default export is not a protocol`, {
+    module: algorithm,
+  });
+}
+
+function isModuleUrl(text: string): boolean {
+  return text.startsWith('file:') && URL.canParse(text);
+}

@@ -1,0 +1,77 @@
+/**
+ * The cluster's directory: who this cluster is, written once, before any node writes a byte.
+ *
+ * `cluster.json` names the cluster, its algorithm and its members; beside it each node has a folder. On
+ * a restart this file wins over the options, because the logs were written under it.
+ */
+import { CodedError, integer, list, type NodeId, text } from '@quorate/core';
+import type { FileSystem } from '@quorate/storage';
+
+export interface ClusterIdentity {
+  readonly clusterId: string;
+  readonly algorithm: string;
+  readonly members: readonly NodeId[];
+}
+
+const fileName = 'cluster.json';
+const format = 1;
+
+/** Reads the identity that the directory has, or gives it the one wanted. The directory must be locked. */
+export async function openClusterDirectory(
+  fileSystem: FileSystem,
+  directory: string,
+  wanted: ClusterIdentity,
+): Promise<{ readonly identity: ClusterIdentity; readonly isNew: boolean }> {
+  await fileSystem.makeDirectory(directory);
+  const names = await fileSystem.list(directory);
+  if (names.includes(fileName))
+    return { identity: await readIdentity(fileSystem, `${directory}/${fileName}`), isNew: false };
+  const orphan = wanted.members.find((member) => names.includes(member));
+  if (orphan !== undefined) {
+    throw new CodedError('ERR_FOREIGN_DATA', `${directory} has data of node ${orphan}, but no ${fileName}`, {
+      directory,
+    });
+  }
+  await writeIdentity(fileSystem, directory, wanted);
+  return { identity: wanted, isNew: true };
+}
+
+async function readIdentity(fileSystem: FileSystem, path: string): Promise<ClusterIdentity> {
+  const file = await fileSystem.open(path, 'read');
+  const content = new Uint8Array(await file.sizeBytes());
+  try {
+    await file.read(content, 0);
+  } finally {
+    await file.close();
+  }
+  try {
+    const saved = JSON.parse(Buffer.from(content).toString('utf8')) as Record<string, unknown>;
+    integer(format, format)(saved['format'], 'format');
+    return {
+      clusterId: text(64)(saved['clusterId'], 'clusterId'),
+      algorithm: text(4_096)(saved['algorithm'], 'algorithm'),
+      members: list(text<NodeId>(128), 31)(saved['members'], 'members'),
+    };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CodedError('ERR_LOG_CORRUPT', `${path} cannot be read: ${why}`, { path }, { cause: error });
+  }
+}
+
+async function writeIdentity(
+  fileSystem: FileSystem,
+  directory: string,
+  identity: ClusterIdentity,
+): Promise<void> {
+  const temporary = `${directory}/${fileName}.new`;
+  await fileSystem.remove(temporary);
+  const file = await fileSystem.open(temporary, 'create');
+  try {
+    await file.write([Buffer.from(`${JSON.stringify({ format, ...identity }, undefined, 2)}\n`)], 0);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await fileSystem.rename(temporary, `${directory}/${fileName}`);
+  await fileSystem.syncDirectory(directory);
+}

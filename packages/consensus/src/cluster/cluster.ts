@@ -1,0 +1,293 @@
+/**
+ * The cluster as an app embeds it: nodes in worker threads, a directory, and a client in the app's thread.
+ *
+ * This file starts and stops parts and knows no protocol. A command does not pass through it: it goes
+ * from the client over a direct port to the leader's thread.
+ */
+import { randomUUID } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { resolve } from 'node:path';
+import { ActorSystem, defineActor, type ErrorCode, hasCode, type NodeId } from '@quorate/core';
+import { lockDirectory, nodeFileSystem } from '@quorate/storage';
+import { majoritySize } from '../quorum/majority.ts';
+import type { ReplicaStatus } from '../replica/message.ts';
+import { replicaActorName } from '../replica/open-replica.ts';
+import type { AnswerOf, CommandOf, QueryOf, ResultOf, StateMachineDefinition } from '../state-machine.ts';
+import { Client } from './client.ts';
+import { type ClusterIdentity, openClusterDirectory } from './cluster-directory.ts';
+import { ClusterFaults } from './faults.ts';
+import { type CheckedOptions, type ClusterOptions, checkOptions, clientNodeName } from './options.ts';
+import type { ReplicaArgument } from './replica-actor.ts';
+import type { QueryOptions, Session } from './session.ts';
+import type { CallOptions } from './waiting-call.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: stands for a definition of any types
+type AnyDefinition = StateMachineDefinition<any, any, any, any>;
+
+export interface NodeStatus {
+  readonly role: ReplicaStatus['role'] | 'down' | 'starting';
+  /** Raft's term or Paxos's ballot, as one number that grows. */
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  /** Why the replica stopped, when it did. */
+  readonly failure: { readonly code: ErrorCode; readonly message: string } | undefined;
+}
+
+export interface ClusterStatus {
+  readonly algorithm: string;
+  readonly leader: string | undefined;
+  readonly epoch: number;
+  /** As each node last told; nodes tell when their role changes, and of progress a few times a second. */
+  readonly nodes: Readonly<Record<string, NodeStatus>>;
+}
+
+export interface ClusterEvents {
+  leader: [{ readonly node: string; readonly term: number }];
+  'node-down': [{ readonly node: string; readonly reason: string }];
+  'node-up': [{ readonly node: string }];
+  /** A replica stopped for good, its disk failing or its state not to be trusted; the others go on. */
+  'node-failed': [{ readonly node: string; readonly code: ErrorCode; readonly message: string }];
+  warning: [{ readonly message: string }];
+}
+
+interface Parts {
+  readonly system: ActorSystem;
+  readonly identity: ClusterIdentity;
+  readonly options: CheckedOptions;
+  readonly release: () => Promise<void>;
+}
+
+/** A replicated state machine of type `D`, embedded in this process. */
+export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
+  /** Faults on purpose: for tests, benches and drills. */
+  readonly faults: ClusterFaults;
+  readonly #parts: Parts;
+  readonly #client: Client;
+  readonly #session: Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>>;
+  readonly #events: EventEmitter;
+  readonly #down = new Set<string>();
+  #stopping: Promise<void> | undefined;
+
+  private constructor(parts: Parts, client: Client, events: EventEmitter) {
+    this.#parts = parts;
+    this.#client = client;
+    this.#events = events;
+    this.#session = this.session();
+    this.faults = new ClusterFaults(parts.system, parts.identity.members, clientNodeName);
+    parts.system.on('node-down', ({ node, reason }) => {
+      this.#down.add(node);
+      this.#client.nodeDown(node as NodeId);
+      this.#emit('node-down', { node, reason });
+    });
+    parts.system.on('node-up', ({ node }) => {
+      this.#down.delete(node);
+      this.#client.nodeUp(node as NodeId);
+      this.#emit('node-up', { node });
+    });
+  }
+
+  /**
+   * Starts the nodes, each in its own worker thread, and resolves when they have recovered their data. A
+   * leader may be elected a moment later; calls wait for it. A directory that holds data is resumed: what
+   * it says of algorithm and members wins over the options, and `warnings` and a `warning` event say so.
+   *
+   * @throws CodedError `ERR_OPTION_INVALID`, `ERR_MODULE_INVALID`, `ERR_DIRECTORY_IN_USE`, `ERR_FOREIGN_DATA`,
+   * `ERR_LOG_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_FAILED`
+   */
+  static async start<D extends AnyDefinition = StateMachineDefinition>(
+    options: ClusterOptions,
+  ): Promise<Cluster<D>> {
+    const checked = checkOptions(options);
+    const wanted = { clusterId: randomUUID(), algorithm: checked.algorithm, members: checked.members };
+    const { identity, release, warnings } = await claimStorage(checked, wanted);
+    let system: ActorSystem | undefined;
+    try {
+      system = await ActorSystem.start({ nodes: [...identity.members], localNode: clientNodeName });
+      const parts = { system, identity, options: checked, release };
+      const events = new EventEmitter();
+      const cluster = new Cluster<D>(parts, await startClient(parts, events), events);
+      const failures = await cluster.#spawnReplicas();
+      for (const message of [...warnings, ...failures])
+        setImmediate(() => cluster.#emit('warning', { message }));
+      return cluster;
+    } catch (error) {
+      await system?.stop();
+      await release();
+      throw error;
+    }
+  }
+
+  /** See {@link Session.propose}; under an identity that lives as long as this object. */
+  propose(command: CommandOf<D>, options?: CallOptions): Promise<ResultOf<D>> {
+    return this.#session.propose(command, options);
+  }
+
+  /** See {@link Session.query}. */
+  query(query: QueryOf<D>, options?: QueryOptions): Promise<AnswerOf<D>> {
+    return this.#session.query(query, options);
+  }
+
+  /**
+   * Another exactly-once identity, with reads that never go back behind what it has seen. A name outlives
+   * the process: opening it again settles everything that a former holder had under way, which from then on
+   * has either happened or never will.
+   */
+  session(name?: string): Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>> {
+    return this.#client.session(name) as Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>>;
+  }
+
+  status(): ClusterStatus {
+    const { members, algorithm } = this.#parts.identity;
+    const statuses = this.#client.statuses;
+    const nodes = Object.fromEntries(
+      members.map((node) => [node, this.#nodeStatus(node, statuses.get(node))]),
+    );
+    const epoch = Math.max(1, ...[...statuses.values()].map((status) => status.epoch));
+    return { algorithm, leader: this.#client.leader, epoch, nodes };
+  }
+
+  on<Name extends keyof ClusterEvents>(name: Name, listener: (...event: ClusterEvents[Name]) => void): this {
+    this.#events.on(name, listener as (...event: unknown[]) => void);
+    return this;
+  }
+
+  off<Name extends keyof ClusterEvents>(name: Name, listener: (...event: ClusterEvents[Name]) => void): this {
+    this.#events.off(name, listener as (...event: unknown[]) => void);
+    return this;
+  }
+
+  /**
+   * Ends every thread and lets go of the directory. Calls that wait reject with `ERR_STOPPED` if they were
+   * never sent and `ERR_OUTCOME_UNKNOWN` if they were. Nothing acknowledged is lost: it is on the disk.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#client.stop();
+    await this.#parts.system.stop();
+    await this.#parts.release();
+  }
+
+  /** @returns what to warn of: nodes that cannot serve while a majority can */
+  async #spawnReplicas(): Promise<string[]> {
+    const { system, identity } = this.#parts;
+    const actor = new URL('./replica-actor.js', import.meta.url);
+    const outcomes = await Promise.allSettled(
+      identity.members.map((node) =>
+        system.spawn(`${node}/${replicaActorName}`, actor, {
+          argument: this.#argumentFor(node),
+          mailbox: { capacity: 1_000_000 },
+        }),
+      ),
+    );
+    const failures: string[] = [];
+    for (const [at, outcome] of outcomes.entries()) {
+      if (outcome.status === 'fulfilled') continue;
+      const node = identity.members[at];
+      const isOfItsDisk = ['ERR_LOG_CORRUPT', 'ERR_DISK_FULL', 'ERR_DISK_FAILED'].some((code) =>
+        hasCode(outcome.reason, code as ErrorCode),
+      );
+      failures.push(`node ${node} cannot serve: ${(outcome.reason as Error).message}`);
+      // A quorum can do without a node whose disk is broken; anything else is wrong with all of them.
+      const serving = identity.members.length - failures.length;
+      if (!isOfItsDisk || serving < majoritySize(identity.members.length)) throw outcome.reason;
+    }
+    return failures;
+  }
+
+  #argumentFor(node: string): ReplicaArgument {
+    const { identity, options } = this.#parts;
+    const { storage } = options;
+    const onDisk = storage === 'memory' ? undefined : storage;
+    const { clusterId, algorithm, members } = identity;
+    return {
+      clusterId,
+      directory: onDisk === undefined ? undefined : resolve(onDisk.directory, node),
+      traceFile:
+        onDisk?.traceDirectory === undefined
+          ? undefined
+          : resolve(onDisk.traceDirectory, `${node}.trace.jsonl`),
+      stateMachine: options.stateMachine.href,
+      algorithm,
+      members,
+      tuning: options.tuning,
+    };
+  }
+
+  #nodeStatus(node: string, status: ReplicaStatus | undefined): NodeStatus {
+    const role = this.#down.has(node) ? 'down' : (status?.role ?? 'starting');
+    return {
+      role,
+      term: status?.reign ?? 0,
+      commitIndex: status?.commitIndex ?? 0,
+      appliedIndex: status?.appliedIndex ?? 0,
+      failure: status?.failure,
+    };
+  }
+
+  #emit<Name extends keyof ClusterEvents>(name: Name, ...event: ClusterEvents[Name]): void {
+    this.#events.emit(name, ...event);
+  }
+}
+
+/** Starts the client's actor in the app's thread, and turns what it hears into the cluster's events. */
+function startClient({ system, identity, options }: Parts, events: EventEmitter): Promise<Client> {
+  const failed = new Set<string>();
+  const heard = ({ node, failure }: ReplicaStatus): void => {
+    if (failure === undefined) failed.delete(node);
+    else if (!failed.has(node)) {
+      failed.add(node);
+      events.emit('node-failed', { node, ...failure });
+    }
+  };
+  return new Promise((resolveClient) => {
+    const definition = defineActor<unknown, void>((context) => {
+      const client = new Client(context, {
+        nodes: identity.members,
+        replica: (from, node) => from.actor(`${node}/${replicaActorName}`),
+        nonce: randomUUID,
+        patienceMs: 2 * options.tuning.electionTimeoutMs[1],
+        backOffMs: options.tuning.heartbeatMs / 2,
+        onStatus: heard,
+        onLeader: ({ node, reign }) => events.emit('leader', { node, term: reign }),
+      });
+      resolveClient(client);
+      return client.behavior();
+    });
+    system.local.spawn('client', definition, { mailbox: { capacity: 1_000_000 } });
+  });
+}
+
+async function claimStorage(
+  options: CheckedOptions,
+  wanted: ClusterIdentity,
+): Promise<{ identity: ClusterIdentity; release: () => Promise<void>; warnings: string[] }> {
+  const { storage } = options;
+  if (storage === 'memory') return { identity: wanted, release: async () => undefined, warnings: [] };
+  const directory = resolve(storage.directory);
+  const fileSystem = nodeFileSystem();
+  await fileSystem.makeDirectory(directory);
+  const lock = await lockDirectory(directory);
+  try {
+    const { identity } = await openClusterDirectory(fileSystem, directory, wanted);
+    const isDifferent =
+      identity.algorithm !== wanted.algorithm || identity.members.join() !== wanted.members.join();
+    const said = `${identity.algorithm} on ${identity.members.join(', ')}`;
+    const warnings = isDifferent
+      ? [`the directory holds a cluster of ${said}: that wins over the options`]
+      : [];
+    if (storage.traceDirectory !== undefined) await fileSystem.makeDirectory(resolve(storage.traceDirectory));
+    return { identity, release: () => lock.release(), warnings };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * What a client believes about who leads, from what replicas tell it and from refusals.
+ *
+ * A belief can be wrong or old; it only decides whom to ask first. The higher reign wins, and within a
+ * reign the word of the leader itself.
+ */
+import type { NodeId } from '@quorate/core';
+import type { ReplicaStatus } from '../replica/message.ts';
+
+export class LeaderView {
+  readonly #nodes: readonly NodeId[];
+  readonly #statuses = new Map<NodeId, ReplicaStatus>();
+  readonly #down = new Set<NodeId>();
+  #leader: NodeId | undefined;
+  #epoch = 0;
+  #reign = 0;
+  #nextAny = 0;
+
+  constructor(nodes: readonly NodeId[]) {
+    this.#nodes = nodes;
+  }
+
+  get leader(): NodeId | undefined {
+    return this.#leader;
+  }
+
+  get reign(): number {
+    return this.#reign;
+  }
+
+  statuses(): ReadonlyMap<NodeId, ReplicaStatus> {
+    return this.#statuses;
+  }
+
+  isDown(node: NodeId): boolean {
+    return this.#down.has(node);
+  }
+
+  /** @returns whether the leader is another one now */
+  heard(status: ReplicaStatus): boolean {
+    this.#statuses.set(status.node, status);
+    this.#down.delete(status.node);
+    const before = this.#leader;
+    const isNewer =
+      status.epoch > this.#epoch || (status.epoch === this.#epoch && status.reign > this.#reign);
+    const isCurrent = status.epoch === this.#epoch && status.reign === this.#reign;
+    const claims = status.role === 'leader' ? status.node : status.leader;
+    if (isNewer) {
+      this.#epoch = status.epoch;
+      this.#reign = status.reign;
+      this.#leader = claims;
+    } else if (isCurrent && claims !== undefined) {
+      this.#leader = claims;
+    } else if (isCurrent && status.node === this.#leader) {
+      this.#leader = undefined;
+    }
+    if (this.#leader !== undefined && this.#down.has(this.#leader)) this.#leader = undefined;
+    return this.#leader !== before;
+  }
+
+  /** A replica said that it does not lead, and perhaps who does. */
+  refusedBy(node: NodeId, hint: NodeId | undefined): void {
+    if (this.#leader !== node && this.#leader !== undefined) return;
+    this.#leader = hint === node || hint === undefined || this.#down.has(hint) ? undefined : hint;
+  }
+
+  /** The thread of the node has ended. */
+  wentDown(node: NodeId): void {
+    this.#down.add(node);
+    if (this.#leader === node) this.#leader = undefined;
+  }
+
+  cameUp(node: NodeId): void {
+    this.#down.delete(node);
+  }
+
+  /** The nodes in turn, those known to be down left out unless all are. */
+  any(): NodeId {
+    const up = this.#nodes.filter((node) => !this.#down.has(node));
+    const among = up.length === 0 ? this.#nodes : up;
+    this.#nextAny += 1;
+    return among[this.#nextAny % among.length] as NodeId;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The options of a cluster, and the check that they make sense together.
+ */
+import { isName, type NodeId, optionInvalid } from '@quorate/core';
+import { defaultTuning, type ReplicaTuning } from '../replica/open-replica.ts';
+import { checkAlgorithm } from './algorithm.ts';
+
+export interface ClusterStorage {
+  /** Holds a folder for each node; made if it does not exist. Belongs to one process at a time. */
+  readonly directory: string;
+  /**
+   * A folder where each node writes down every call to its disk, with times: the evidence that nothing
+   * is acknowledged before it is durable. Costs time; meant for audits.
+   */
+  readonly traceDirectory?: string;
+}
+
+export interface ClusterOptions {
+  /** `raft`, `multi-paxos`, or the URL of a module with a protocol. Default `raft`. */
+  readonly algorithm?: string | URL;
+  /** How many nodes (1 to 31, named `a`, `b`, ...), or their names. Default 3. */
+  readonly nodes?: number | readonly string[];
+  /** The module whose default export is the state machine; loaded inside every node. */
+  readonly stateMachine: URL;
+  readonly storage: 'memory' | ClusterStorage;
+  /** A follower that hears no leader for a time drawn from [min, max) stands. Default [150, 300]. */
+  readonly electionTimeoutMs?: readonly [min: number, max: number];
+  /** How often a leader is heard from; at most half of the shortest election timeout. Default 50. */
+  readonly heartbeatMs?: number;
+  /** Payload bytes applied between two snapshots. Default 64 MiB. */
+  readonly snapshotEveryBytes?: number;
+  /** Size of one file of the log. Default 64 MiB. */
+  readonly segmentBytes?: number;
+}
+
+export interface CheckedOptions {
+  readonly algorithm: string;
+  readonly members: readonly NodeId[];
+  readonly stateMachine: URL;
+  readonly storage: 'memory' | ClusterStorage;
+  readonly tuning: ReplicaTuning;
+}
+
+const membersMax = 31;
+const optionNames = new Set([
+  'algorithm',
+  'nodes',
+  'stateMachine',
+  'storage',
+  'electionTimeoutMs',
+  'heartbeatMs',
+  'snapshotEveryBytes',
+  'segmentBytes',
+]);
+
+/** @throws CodedError ERR_OPTION_INVALID, naming the option, its value and what is allowed */
+export function checkOptions(options: ClusterOptions): CheckedOptions {
+  for (const name of Object.keys(options)) {
+    if (!optionNames.has(name)) throw optionInvalid(name, '(given)', [...optionNames].join(', '));
+  }
+  return {
+    algorithm: checkAlgorithm(options.algorithm ?? 'raft'),
+    members: checkNodes(options.nodes ?? 3),
+    stateMachine: checkModule(options.stateMachine),
+    storage: checkStorage(options.storage),
+    tuning: checkTuning(options),
+  };
+}
+
+function checkNodes(nodes: unknown): NodeId[] {
+  const allowed = `a whole number in 1..${membersMax}, or as many different names`;
+  if (typeof nodes === 'number') {
+    if (!Number.isInteger(nodes) || nodes < 1 || nodes > membersMax)
+      throw optionInvalid('nodes', nodes, allowed);
+    return Array.from({ length: nodes }, (_, at) => nameOf(at) as NodeId);
+  }
+  if (!Array.isArray(nodes) || nodes.length < 1 || nodes.length > membersMax)
+    throw optionInvalid('nodes', nodes, allowed);
+  for (const name of nodes) {
+    if (!isName(name) || name === clientNodeName) {
+      throw optionInvalid('nodes', name, `names of letters, digits and . _ - other than ${clientNodeName}`);
+    }
+  }
+  if (new Set(nodes).size !== nodes.length) throw optionInvalid('nodes', nodes.join(','), 'different names');
+  return [...(nodes as NodeId[])].sort();
+}
+
+/** The app's own thread takes part under this name. */
+export const clientNodeName = 'app';
+
+/** a to z, then n27, n28, ... which sort after them in no order that matters. */
+function nameOf(at: number): string {
+  return at < 26 ? String.fromCharCode(97 + at) : `n${at + 1}`;
+}
+
+function checkModule(module: unknown): URL {
+  if (module instanceof URL) return module;
+  throw optionInvalid('stateMachine', module, "a URL, as from new URL('./machine.js', import.meta.url)");
+}
+
+function checkStorage(storage: unknown): 'memory' | ClusterStorage {
+  if (storage === 'memory') return storage;
+  const directory = (storage as Partial<ClusterStorage> | undefined)?.directory;
+  if (typeof directory === 'string' && directory.length > 0) return storage as ClusterStorage;
+  throw optionInvalid('storage', storage, "'memory' or { directory: 'a path' }");
+}
+
+function checkTuning(options: ClusterOptions): ReplicaTuning {
+  const electionTimeoutMs = options.electionTimeoutMs ?? defaultTuning.electionTimeoutMs;
+  const heartbeatMs = options.heartbeatMs ?? defaultTuning.heartbeatMs;
+  const [min, max] = Array.isArray(electionTimeoutMs) ? electionTimeoutMs : [Number.NaN, Number.NaN];
+  if (!(min >= 10 && max > min && max <= 600_000)) {
+    throw optionInvalid(
+      'electionTimeoutMs',
+      String(electionTimeoutMs),
+      '[min, max] with 10 <= min < max <= 600000',
+    );
+  }
+  if (!(heartbeatMs >= 1 && heartbeatMs <= min / 2)) {
+    throw optionInvalid(
+      'heartbeatMs',
+      heartbeatMs,
+      `1 to half of the shortest election timeout (${min / 2})`,
+    );
+  }
+  return {
+    ...defaultTuning,
+    electionTimeoutMs,
+    heartbeatMs,
+    snapshotEveryBytes: checkBytes(
+      'snapshotEveryBytes',
+      options.snapshotEveryBytes,
+      defaultTuning.snapshotEveryBytes,
+    ),
+    segmentBytes: checkBytes('segmentBytes', options.segmentBytes, defaultTuning.segmentBytes),
+  };
+}
+
+function checkBytes(option: string, value: number | undefined, byDefault: number): number {
+  const bytes = value ?? byDefault;
+  if (Number.isSafeInteger(bytes) && bytes >= 4_096 && bytes <= 2 ** 31) return bytes;
+  throw optionInvalid(option, bytes, 'a whole number of bytes in 4096..2147483648');
+}

@@ -1,0 +1,74 @@
+/**
+ * The replica as an actor of a worker thread: finds its disk, its state machine and its protocol by
+ * what it was told, and opens the replica on them.
+ */
+
+import { type Behavior, CodedError, defineActor, loadModule, type NodeId } from '@quorate/core';
+import {
+  type DiskConditions,
+  type FileSystem,
+  faultyFileSystem,
+  MemoryFileSystem,
+  nodeFileSystem,
+  tracingFileSystem,
+} from '@quorate/storage';
+import { openReplica, type ReplicaTuning } from '../replica/open-replica.ts';
+import { asStateMachineDefinition } from '../state-machine.ts';
+import { loadProtocol } from './algorithm.ts';
+import { traceNowMs, traceWriter } from './disk-trace.ts';
+
+/** What the app's thread tells a replica's actor; it crosses by structured clone. */
+export interface ReplicaArgument {
+  readonly clusterId: string;
+  /** Undefined: the node keeps its data in memory, and a restarted one is blank. */
+  readonly directory: string | undefined;
+  readonly traceFile: string | undefined;
+  readonly stateMachine: string;
+  readonly algorithm: string;
+  readonly members: readonly NodeId[];
+  readonly tuning: ReplicaTuning;
+}
+
+/** Sets the faults of this node's disk; comes from the app's thread only. */
+export interface DiskFaultMessage {
+  readonly type: 'disk-conditions';
+  readonly conditions: DiskConditions;
+}
+
+export default defineActor<unknown, unknown>(async (context): Promise<Behavior<unknown, unknown>> => {
+  const argument = context.argument as ReplicaArgument;
+  const disk = faultyFileSystem(baseFileSystem(argument), { clock: context.clock, random: context.random });
+  const module = await loadModule(argument.stateMachine);
+  const behavior = await openReplica(context, {
+    clusterId: argument.clusterId,
+    fileSystem: disk,
+    directory: argument.directory ?? `/${context.node}`,
+    machine: asStateMachineDefinition(module['default'], argument.stateMachine),
+    algorithm: argument.algorithm,
+    members: argument.members,
+    loadProtocol,
+    tuning: argument.tuning,
+    onFailure: (error) => context.log.error('the replica has stopped', { error: String(error) }),
+  });
+  return {
+    ...behavior,
+    receive(message, from) {
+      if (!isDiskFault(message)) return behavior.receive(message, from);
+      if (!from.address.startsWith('app/'))
+        throw new CodedError('ERR_FRAME_INVALID', 'faults come from the app', {});
+      disk.set(message.conditions);
+    },
+  };
+});
+
+function baseFileSystem({ directory, traceFile }: ReplicaArgument): FileSystem {
+  if (directory === undefined) return new MemoryFileSystem();
+  if (traceFile === undefined) return nodeFileSystem();
+  return tracingFileSystem(nodeFileSystem(), traceWriter(traceFile), { nowMs: traceNowMs, withBytes: true });
+}
+
+function isDiskFault(message: unknown): message is DiskFaultMessage {
+  return (
+    typeof message === 'object' && (message as Partial<DiskFaultMessage> | null)?.type === 'disk-conditions'
+  );
+}

@@ -1,0 +1,378 @@
+/**
+ * A session: an exactly-once identity, and reads that never go back behind what it has seen.
+ *
+ * Commands are collected until the end of the turn and leave as batches. A batch is encoded once, is
+ * immutable from then on, and is retried byte for byte until it is answered or nobody waits for it.
+ */
+import { type Clock, CodedError, encodeValue, invariant, optionInvalid } from '@quorate/core';
+import type { LogIndex } from '../protocol.ts';
+import type { Consistency } from '../replica/message.ts';
+import { consistencies } from '../replica/message.ts';
+import { encodeBatch, encodeOpen } from '../replica/payload.ts';
+import type { Answer, Errand, Errands, Standing } from './errands.ts';
+import {
+  type CallOptions,
+  expire,
+  fail,
+  refusalError,
+  settleAll,
+  type WaitingCall,
+  waitFor,
+} from './waiting-call.ts';
+
+export interface QueryOptions extends CallOptions {
+  /** Default `linearizable`. */
+  readonly consistency?: Consistency;
+}
+
+export interface SessionLimitsOfClient {
+  /** Batches under way at once; what comes meanwhile makes the next batches larger. */
+  readonly batchesInFlightMax: number;
+  readonly batchCommandsMax: number;
+  /** Encoded size that a batch of several commands aims not to exceed. */
+  readonly batchBytesMax: number;
+  /** Commands that may wait, sent or not, before `propose` refuses with ERR_OVERLOADED. */
+  readonly outstandingMax: number;
+}
+
+export const defaultSessionLimitsOfClient: SessionLimitsOfClient = {
+  batchesInFlightMax: 16,
+  batchCommandsMax: 8_192,
+  batchBytesMax: 1 << 20,
+  outstandingMax: 100_000,
+};
+
+export interface SessionParts {
+  readonly clock: Clock;
+  readonly errands: Errands;
+  /** A fresh random string for each opening. */
+  readonly nonce: () => string;
+  readonly limits: SessionLimitsOfClient;
+  /** Why nothing can be served any more, once that is so. */
+  readonly failure: () => CodedError | undefined;
+}
+
+interface Batch {
+  readonly number: number;
+  readonly calls: readonly WaitingCall[];
+}
+
+export class Session<Command = unknown, Query = unknown, Result = unknown, Answered = unknown> {
+  readonly name: string | undefined;
+  readonly #parts: SessionParts;
+  #id: number | undefined;
+  #isOpening = false;
+  #nonce: string | undefined;
+  #lastUsedMs = 0;
+  #queue: WaitingCall[] = [];
+  /** No command in the queue has an earlier deadline. */
+  #queueDeadlineMs = Number.POSITIVE_INFINITY;
+  readonly #inFlight = new Map<number, Batch>();
+  /** Grows over re-openings too, so that no number in flight is ever given twice. */
+  #lastBatch = 0;
+  #outstanding = 0;
+  #isFlushScheduled = false;
+  readonly #queries = new Map<Consistency, WaitingCall[]>();
+  /** Everything at or below this index has been seen by this session. */
+  #seen = 0 as LogIndex;
+  #averageCommandBytes = 16;
+  #stopError: CodedError | undefined;
+
+  constructor(name: string | undefined, parts: SessionParts) {
+    this.name = name;
+    this.#parts = parts;
+  }
+
+  /**
+   * Appends `command` and resolves with what `apply` returned, once it is committed, durable on a
+   * quorum and applied at the leader. It takes effect exactly once, however often it had to be sent.
+   *
+   * @throws CodedError `ERR_COMMAND_FAILED` (`apply` threw), `ERR_OUTCOME_UNKNOWN` (it may yet commit),
+   * `ERR_NO_QUORUM`, `ERR_OVERLOADED`, `ERR_ABORTED`, `ERR_SESSION_EXPIRED`, `ERR_STOPPED` (it did not
+   * and will not), `ERR_OPTION_INVALID` (no MessagePack value)
+   */
+  propose(command: Command, options: CallOptions = {}): Promise<Result> {
+    const nowMs = this.#parts.clock.nowMs();
+    return waitFor(command, options, nowMs, (call) => this.#enqueue(call)) as Promise<Result>;
+  }
+
+  /**
+   * Asks the state machine. `linearizable`: sees everything acknowledged to anyone before the call.
+   * `session`: sees everything this session has seen or done. `eventual`: some state of the past.
+   *
+   * @throws CodedError `ERR_COMMAND_FAILED` (`query` threw), `ERR_NO_QUORUM`, `ERR_ABORTED`, `ERR_STOPPED`
+   */
+  query(query: Query, options: QueryOptions = {}): Promise<Answered> {
+    const consistency = options.consistency ?? 'linearizable';
+    if (!consistencies.includes(consistency)) {
+      return Promise.reject(optionInvalid('consistency', consistency, consistencies.join(', ')));
+    }
+    const nowMs = this.#parts.clock.nowMs();
+    return waitFor(query, options, nowMs, (call) => {
+      this.#admit(call);
+      const calls = this.#queries.get(consistency);
+      if (calls === undefined) this.#queries.set(consistency, [call]);
+      else calls.push(call);
+      this.#flushLater();
+    }) as Promise<Answered>;
+  }
+
+  /** Rejects what was not sent yet. What was sent is rejected by its errand. */
+  rejectUnsent(error: CodedError): void {
+    this.#dropQueue(error);
+    for (const calls of this.#queries.values()) for (const call of calls) fail(call, error);
+    this.#queries.clear();
+  }
+
+  /** Refuses every further call with `error`. */
+  stop(error: CodedError): void {
+    this.#stopError = error;
+    this.rejectUnsent(error);
+  }
+
+  // --- collecting -------------------------------------------------------------------------------
+
+  #enqueue(call: WaitingCall): void {
+    this.#admit(call);
+    const { outstandingMax } = this.#parts.limits;
+    if (this.#outstanding >= outstandingMax) {
+      throw new CodedError('ERR_OVERLOADED', `${outstandingMax} commands are outstanding`, {
+        outstandingMax,
+      });
+    }
+    this.#outstanding += 1;
+    this.#queue.push(call);
+    if (call.deadlineMs < this.#queueDeadlineMs) this.#queueDeadlineMs = call.deadlineMs;
+    this.#flushLater();
+  }
+
+  #admit(call: WaitingCall): void {
+    if (this.#stopError !== undefined) throw this.#stopError;
+    const failure = this.#parts.failure();
+    if (failure !== undefined) throw failure;
+    if (call.signal === undefined) return;
+    call.onAbort = () => this.#aborted(call);
+    call.signal.addEventListener('abort', call.onAbort, { once: true });
+  }
+
+  #aborted(call: WaitingCall): void {
+    const isUnsent = this.#queue.includes(call);
+    if (isUnsent) {
+      this.#queue.splice(this.#queue.indexOf(call), 1);
+      this.#outstanding -= 1;
+    }
+    const code = isUnsent ? 'ERR_ABORTED' : 'ERR_OUTCOME_UNKNOWN';
+    const message = isUnsent
+      ? 'aborted before anything was sent'
+      : 'aborted after it was sent; it may yet take effect';
+    fail(call, new CodedError(code, message, {}, { cause: call.signal?.reason }));
+  }
+
+  #flushLater(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    this.#parts.clock.defer(() => {
+      this.#isFlushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    this.#sendQueries();
+    const { batchesInFlightMax, batchCommandsMax, batchBytesMax } = this.#parts.limits;
+    while (this.#queue.length > 0 && this.#inFlight.size < batchesInFlightMax) {
+      if (!this.#isOpen()) return this.#open();
+      const fitting = Math.max(1, Math.floor(batchBytesMax / this.#averageCommandBytes));
+      const calls = this.#queue.splice(0, Math.min(batchCommandsMax, fitting));
+      this.#sendBatch(calls);
+    }
+  }
+
+  // --- the identity -----------------------------------------------------------------------------
+
+  /** A session that was idle for long may have expired by log time: it is opened anew before it is used. */
+  #isOpen(): boolean {
+    const idleMs = this.#parts.clock.nowMs() - this.#lastUsedMs;
+    if (this.#id !== undefined && this.#inFlight.size === 0 && idleMs > idleBeforeReopenMs)
+      this.#id = undefined;
+    return this.#id !== undefined;
+  }
+
+  #open(): void {
+    if (this.#isOpening) return;
+    this.#isOpening = true;
+    // An opening that nobody waited for to the end may yet be applied: asked under the same nonce, it is
+    // the same opening.
+    this.#nonce ??= this.#parts.nonce();
+    const payload = encodeOpen(this.name, this.#nonce);
+    this.#parts.errands.start({
+      target: 'leader',
+      message: (request) => ({ type: 'propose', request, payload }),
+      answered: (answer) => {
+        invariant(answer.type === 'opened', 'an opening is answered by a session');
+        this.#isOpening = false;
+        this.#id = answer.session;
+        this.#nonce = undefined;
+        this.#lastUsedMs = this.#parts.clock.nowMs();
+        this.#saw(answer.index);
+        this.#flush();
+      },
+      rejected: (refusal) => {
+        this.#isOpening = false;
+        this.#dropQueue(refusalError(refusal.code, refusal.message, false));
+      },
+      tick: (nowMs, standing) => this.#tickOpening(nowMs, standing),
+    });
+  }
+
+  #tickOpening(nowMs: number, standing: Standing): boolean {
+    this.#expireQueue(nowMs, standing);
+    this.#isOpening = this.#queue.length > 0;
+    return this.#isOpening;
+  }
+
+  /** Commands that wait in the queue were never sent: whatever keeps them there, they did not happen. */
+  #expireQueue(nowMs: number, { lastRefusal }: Standing): void {
+    if (nowMs < this.#queueDeadlineMs) return;
+    this.#queueDeadlineMs = expire(this.#queue, nowMs, { mayHappen: false, lastRefusal });
+    const before = this.#queue.length;
+    this.#queue = this.#queue.filter((call) => !call.isSettled);
+    this.#outstanding -= before - this.#queue.length;
+  }
+
+  #dropQueue(error: CodedError): void {
+    for (const call of this.#queue) fail(call, error);
+    this.#outstanding -= this.#queue.length;
+    this.#queue = [];
+  }
+
+  // --- batches ----------------------------------------------------------------------------------
+
+  #sendBatch(calls: readonly WaitingCall[]): void {
+    if (calls.length === 0) return;
+    const payload = this.#encode(calls);
+    if (payload === undefined) return;
+    const { batchBytesMax } = this.#parts.limits;
+    this.#averageCommandBytes = Math.max(1, payload.byteLength / calls.length);
+    if (payload.byteLength > 2 * batchBytesMax && calls.length > 1) {
+      const half = calls.length >> 1;
+      this.#sendBatch(calls.slice(0, half));
+      return this.#sendBatch(calls.slice(half));
+    }
+    this.#lastBatch += 1;
+    const batch = { number: this.#lastBatch, calls };
+    this.#inFlight.set(batch.number, batch);
+    this.#parts.errands.start(this.#errandFor(batch, payload));
+  }
+
+  /** Encodes under the next batch number; a command that cannot be encoded is rejected and left out. */
+  #encode(calls: readonly WaitingCall[]): Uint8Array | undefined {
+    const [oldest] = this.#inFlight.keys();
+    const batch = this.#lastBatch + 1;
+    invariant(this.#id !== undefined, 'a batch belongs to an open session');
+    const header = { session: this.#id, batch, acknowledgedBelow: oldest ?? batch };
+    try {
+      return encodeBatch(
+        header,
+        calls.map((call) => call.input ?? null),
+      );
+    } catch (error) {
+      const good = calls.filter(isEncodable);
+      if (good.length === calls.length) throw error;
+      this.#outstanding -= calls.length - good.length;
+      this.#sendBatch(good);
+      return undefined;
+    }
+  }
+
+  #errandFor(batch: Batch, payload: Uint8Array): Errand {
+    let earliestMs = 0;
+    return {
+      target: 'leader',
+      message: (request) => ({ type: 'propose', request, payload }),
+      answered: (answer) => {
+        invariant(answer.type === 'results', 'a batch is answered by results');
+        this.#saw(answer.index);
+        this.#finished(batch);
+        settleAll(batch.calls, answer.results);
+      },
+      rejected: (refusal, mayHaveHappened) => {
+        // The session is gone: whatever was not sent yet goes out under a new one.
+        if (refusal.code === 'ERR_SESSION_EXPIRED') this.#id = undefined;
+        this.#finished(batch);
+        const error = refusalError(refusal.code, refusal.message, mayHaveHappened);
+        for (const call of batch.calls) fail(call, error);
+      },
+      tick: (nowMs, standing) => {
+        this.#expireQueue(nowMs, standing);
+        if (nowMs < earliestMs) return true;
+        earliestMs = expire(batch.calls, nowMs, standing);
+        if (earliestMs !== Number.POSITIVE_INFINITY) return true;
+        this.#finished(batch);
+        return false;
+      },
+    };
+  }
+
+  #finished(batch: Batch): void {
+    this.#inFlight.delete(batch.number);
+    this.#outstanding -= batch.calls.length;
+    this.#lastUsedMs = this.#parts.clock.nowMs();
+    if (this.#queue.length > 0) this.#flushLater();
+  }
+
+  // --- reads ------------------------------------------------------------------------------------
+
+  #sendQueries(): void {
+    for (const [consistency, waiting] of this.#queries) {
+      const calls = waiting.filter((call) => !call.isSettled && isEncodable(call));
+      const queries = encodeValue(calls.map((call) => call.input ?? null));
+      if (calls.length > 0) this.#parts.errands.start(this.#readErrand(consistency, calls, queries));
+    }
+    this.#queries.clear();
+  }
+
+  #readErrand(consistency: Consistency, calls: readonly WaitingCall[], queries: Uint8Array): Errand {
+    const isLocal = consistency === 'session' || consistency === 'eventual';
+    const atLeast = this.#seen;
+    let earliestMs = 0;
+    return {
+      target: isLocal ? 'any' : 'leader',
+      message: (request) => ({ type: 'read', request, consistency, atLeast, queries }),
+      answered: (answer: Answer) => {
+        invariant(answer.type === 'answers', 'a read is answered by answers');
+        if (consistency !== 'eventual') this.#saw(answer.index);
+        settleAll(calls, answer.answers);
+      },
+      rejected: (refusal) => {
+        const error = refusalError(refusal.code, refusal.message, false);
+        for (const call of calls) fail(call, error);
+      },
+      tick: (nowMs, { lastRefusal }) => {
+        if (nowMs < earliestMs) return true;
+        // A read that was not answered changed nothing: there is no unknown outcome.
+        earliestMs = expire(calls, nowMs, { mayHappen: false, lastRefusal });
+        return earliestMs !== Number.POSITIVE_INFINITY;
+      },
+    };
+  }
+
+  #saw(index: LogIndex): void {
+    if (index > this.#seen) this.#seen = index;
+  }
+}
+
+/** Well below the hour after which replicas expire an idle session. */
+const idleBeforeReopenMs = 10 * 60 * 1_000;
+
+/** Rejects a call whose input MessagePack cannot carry. */
+function isEncodable(call: WaitingCall): boolean {
+  try {
+    encodeValue(call.input ?? null);
+    return true;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    fail(call, new CodedError('ERR_OPTION_INVALID', `no MessagePack value: ${why}`, {}, { cause: error }));
+    return false;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What a log entry's payload says: a batch of commands of one session, or the opening of a session.
+ *
+ * The client encodes a batch once; the leader, the log and the followers carry those bytes unread, and
+ * each replica decodes them when it applies them. The fixed header stands outside MessagePack, so that
+ * a leader can see whose batch it is without touching the commands.
+ *
+ * ```text
+ * batch: | kind=1 u8 | session f64 | batch f64 | acknowledgedBelow f64 | commands: MessagePack array |
+ * open:  | kind=2 u8 | MessagePack [name or null, nonce] |
+ * ```
+ */
+import { CodedError, decodeValue, encodeValue, optional, text, tuple } from '@quorate/core';
+
+const kindBatch = 1;
+const kindOpen = 2;
+const batchHeaderBytes = 1 + 3 * 8;
+
+/** Names one batch for ever: it is immutable from its first sending and is retried byte for byte. */
+export interface BatchHeader {
+  readonly session: number;
+  /** Grows by one with each batch of the session; the first is 1. */
+  readonly batch: number;
+  /** The client holds the outcome of every batch below this one and will not ask for it again. */
+  readonly acknowledgedBelow: number;
+}
+
+export type Payload =
+  | ({ readonly type: 'batch'; readonly commands: readonly unknown[] } & BatchHeader)
+  | { readonly type: 'open'; readonly name: string | undefined; readonly nonce: string };
+
+export function encodeBatch(header: BatchHeader, commands: readonly unknown[]): Uint8Array {
+  const body = encodeValue(commands);
+  const payload = new Uint8Array(batchHeaderBytes + body.byteLength);
+  const view = new DataView(payload.buffer);
+  view.setUint8(0, kindBatch);
+  view.setFloat64(1, header.session);
+  view.setFloat64(9, header.batch);
+  view.setFloat64(17, header.acknowledgedBelow);
+  payload.set(body, batchHeaderBytes);
+  return payload;
+}
+
+export function encodeOpen(name: string | undefined, nonce: string): Uint8Array {
+  const body = encodeValue([name ?? null, nonce]);
+  const payload = new Uint8Array(1 + body.byteLength);
+  payload[0] = kindOpen;
+  payload.set(body, 1);
+  return payload;
+}
+
+function readBatchHeader(payload: Uint8Array): BatchHeader {
+  if (payload.byteLength < batchHeaderBytes || payload[0] !== kindBatch)
+    throw malformed('not a command batch');
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const header = {
+    session: view.getFloat64(1),
+    batch: view.getFloat64(9),
+    acknowledgedBelow: view.getFloat64(17),
+  };
+  if (!isCount(header.session) || !isCount(header.batch) || !isCount(header.acknowledgedBelow)) {
+    throw malformed('session, batch and acknowledgedBelow are whole numbers >= 1');
+  }
+  if (header.acknowledgedBelow > header.batch)
+    throw malformed('a batch cannot be acknowledged before it is sent');
+  return header;
+}
+
+/** What the payload will be known by when it is applied, read without decoding commands. @throws CodedError ERR_FRAME_INVALID */
+export function payloadIdentity(payload: Uint8Array): BatchHeader | { readonly nonce: string } {
+  if (payload[0] !== kindOpen) return readBatchHeader(payload);
+  const [, nonce] = openSchema(decodeValue(payload.subarray(1)), 'open');
+  return { nonce };
+}
+
+/** Decodes a whole payload. @throws CodedError ERR_FRAME_INVALID */
+export function decodePayload(payload: Uint8Array): Payload {
+  switch (payload[0]) {
+    case kindBatch: {
+      const header = readBatchHeader(payload);
+      const commands = decodeValue(payload.subarray(batchHeaderBytes));
+      if (!Array.isArray(commands)) throw malformed('a batch carries an array of commands');
+      return { type: 'batch', ...header, commands };
+    }
+    case kindOpen: {
+      const [name, nonce] = openSchema(decodeValue(payload.subarray(1)), 'open');
+      return { type: 'open', name, nonce };
+    }
+    default:
+      throw malformed(`unknown kind ${payload[0]}`);
+  }
+}
+
+export const sessionNameLengthMax = 256;
+const openSchema = tuple(optional(text(sessionNameLengthMax)), text(64));
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
+}
+
+function malformed(why: string): CodedError {
+  return new CodedError('ERR_FRAME_INVALID', `payload: ${why}`, {});
+}

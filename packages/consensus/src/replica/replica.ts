@@ -1,0 +1,579 @@
+/**
+ * The replica: the only place where protocol, log, links and state machine meet.
+ *
+ * Whatever happens becomes an input of the protocol, one at a time; whatever the protocol answers is an
+ * effect, and each kind of effect is carried out by one function below. The order of effects is kept:
+ * that is what makes a reply wait for its write.
+ */
+import {
+  type ActorRef,
+  assertNever,
+  type Clock,
+  CodedError,
+  decodeValue,
+  type ErrorCode,
+  errorToData,
+  invariant,
+  type NodeId,
+} from '@quorate/core';
+import type {
+  LogRecord,
+  SnapshotPosition,
+  SnapshotReader,
+  SnapshotStore,
+  WriteAheadLog,
+} from '@quorate/storage';
+import type {
+  Effect,
+  Entry,
+  Input,
+  LogIndex,
+  Outgoing,
+  Protocol,
+  ProtocolStatus,
+  Reign,
+} from '../protocol.ts';
+import type { ReplicaMessage, ReplicaStatus, SnapshotOffer } from './message.ts';
+import { decodeReplicaMessage, encodeClientMessage, encodeReplicaMessage } from './message.ts';
+import { payloadIdentity } from './payload.ts';
+import { PendingReads } from './pending-reads.ts';
+import type { ReplicatedState } from './replicated-state.ts';
+import { SnapshotReceiver } from './snapshot-receiver.ts';
+import { SnapshotSender } from './snapshot-sender.ts';
+import {
+  type Asker,
+  answer,
+  batchKey,
+  openKey,
+  refuse,
+  reject,
+  toClient,
+  WaitingClients,
+} from './waiting-clients.ts';
+
+type ProtocolInput = Input<unknown>;
+type ProtocolEffect = Effect<unknown>;
+
+export interface ReplicaParts {
+  readonly node: NodeId;
+  readonly group: number;
+  readonly epoch: number;
+  readonly clock: Clock;
+  readonly protocol: Protocol<unknown, unknown>;
+  readonly protocolState: unknown;
+  readonly log: WriteAheadLog;
+  readonly snapshots: SnapshotStore;
+  readonly state: ReplicatedState;
+  /** Index and reign of the snapshot that the log counts from. */
+  readonly snapshotIndex: LogIndex;
+  /** Payload bytes applied between two snapshots. */
+  readonly snapshotEveryBytes: number;
+  readonly heartbeatMs: number;
+  readonly isMember: (node: NodeId) => boolean;
+  /** The replica of another member. */
+  readonly peer: (node: NodeId) => ActorRef;
+  /** Something to tell an operator that is not fatal. */
+  readonly warn: (message: string, error?: unknown) => void;
+  /** Called once when the replica stops for good; nothing is acknowledged after it. */
+  readonly failed: (error: unknown) => void;
+}
+
+type ToApply =
+  | { readonly type: 'entries'; readonly entries: readonly Entry[] }
+  | { readonly type: 'install'; readonly snapshot: { readonly index: LogIndex; readonly reign: Reign } };
+
+/** How long applying may hold the thread before messages and timers get their turn. */
+const applySliceMs = 5;
+
+export class Replica {
+  readonly #parts: ReplicaParts;
+  readonly #inputs: ProtocolInput[] = [];
+  #isStepping = false;
+  readonly #waiting = new WaitingClients();
+  readonly #reads = new PendingReads();
+  /** One for each `propose` input that has no `accepted` or `refused` yet. */
+  readonly #proposing: { readonly key: string; readonly asker: Asker }[] = [];
+  readonly #toApply: ToApply[] = [];
+  #applyState: 'idle' | 'scheduled' | 'restoring' = 'idle';
+  #lastApplied: { readonly index: LogIndex; readonly reign: Reign } | undefined;
+  #bytesSinceSnapshot = 0;
+  #isTakingSnapshot = false;
+  #snapshotIndex: LogIndex;
+  readonly #sender: SnapshotSender;
+  readonly #receiver: SnapshotReceiver;
+  readonly #watchers = new Map<string, ActorRef>();
+  #lastPublished = '';
+  #failure: { readonly code: ErrorCode; readonly message: string } | undefined;
+  #isStopped = false;
+
+  constructor(parts: ReplicaParts) {
+    this.#parts = parts;
+    this.#snapshotIndex = parts.snapshotIndex;
+    this.#sender = new SnapshotSender({
+      group: parts.group,
+      epoch: parts.epoch,
+      clock: parts.clock,
+      snapshots: parts.snapshots,
+      retryAfterMs: 4 * parts.heartbeatMs,
+      send: (to, message) => this.#sendToPeer(to, message),
+      done: (to, delivered) => this.#input({ type: 'snapshot-sent', to, delivered }),
+    });
+    this.#receiver = new SnapshotReceiver({
+      snapshots: parts.snapshots,
+      send: (to, message) => this.#sendToPeer(to, message),
+      received: (from, offer) => this.#snapshotReceived(from, offer),
+      failed: (error) => parts.warn('a snapshot could not be received', error),
+    });
+  }
+
+  /** Handles a message from a peer's replica or from a client. Bytes that are no message of ours are reported. */
+  receive(wire: unknown, from: ActorRef, fromNode: NodeId): void {
+    let message: ReplicaMessage;
+    try {
+      message = decodeReplicaMessage(wire);
+      if (!this.#mayCome(message, fromNode)) {
+        throw new CodedError('ERR_FRAME_INVALID', `${message.type} comes from members only`, {});
+      }
+      if (message.type === 'protocol') return this.#protocolMessage(message, fromNode);
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      return this.#parts.warn(`a message from ${from.address} was refused`, error);
+    }
+    switch (message.type) {
+      case 'snapshot-offer':
+        return this.#snapshotOffered(fromNode, message);
+      case 'snapshot-chunk':
+        return this.#receiver.chunk(fromNode, message.transfer, message.offset, message.chunk);
+      case 'snapshot-progress':
+        return this.#sender.progress(fromNode, message.transfer, message.nextOffset);
+      case 'propose':
+        return this.#propose({ client: from, request: message.request }, message.payload);
+      case 'read':
+        return this.#read({ client: from, request: message.request }, message);
+      case 'watch-status':
+        this.#watchers.set(from.address, from);
+        return from.tell(encodeClientMessage({ type: 'status', status: this.status() }));
+      default:
+        return assertNever(message, 'replica message');
+    }
+  }
+
+  /** Time has passed. */
+  tick(): void {
+    this.#input({ type: 'tick' });
+    this.#sender.tick(this.#parts.clock.nowMs());
+  }
+
+  /** The thread of `peer` has ended. */
+  peerDown(peer: NodeId): void {
+    this.#input({ type: 'peer-down', peer });
+  }
+
+  status(): ReplicaStatus {
+    const { node, epoch, state } = this.#parts;
+    const { role, leader, reign, commitIndex } = this.#protocolStatus();
+    return {
+      node,
+      role: this.#failure === undefined ? role : 'failed',
+      leader: this.#failure === undefined ? leader : undefined,
+      epoch,
+      reign,
+      commitIndex,
+      appliedIndex: state.appliedIndex,
+      position: state.position,
+      failure: this.#failure,
+    };
+  }
+
+  /** Tells the watchers where this replica stands, if that has changed since they were told. */
+  publish(): void {
+    const message = encodeClientMessage({ type: 'status', status: this.status() });
+    const fingerprint = JSON.stringify(message);
+    if (fingerprint === this.#lastPublished) return;
+    this.#lastPublished = fingerprint;
+    for (const watcher of this.#watchers.values()) watcher.tell(message);
+  }
+
+  /** Stops for good: nothing is stepped, applied or answered any more. */
+  fail(error: unknown): void {
+    if (this.#isStopped) return;
+    const { code, message } = errorToData(error);
+    this.#failure = { code: code as ErrorCode, message: message.slice(0, 2_000) };
+    this.#isStopped = true;
+    this.#waiting.release(undefined);
+    this.#refuseReads(this.#reads.refuseAll());
+    this.#sender.stop();
+    this.publish();
+    this.#parts.failed(error);
+  }
+
+  /** Ends the replica; what is durable stays. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#sender.stop();
+    await this.#receiver.stop();
+    await this.#parts.log.close();
+  }
+
+  // --- inputs -----------------------------------------------------------------------------------
+
+  #input(input: ProtocolInput): void {
+    if (this.#isStopped) return;
+    this.#inputs.push(input);
+    // An effect may bring the next input about while this one is still being carried out.
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    const { protocol, protocolState, clock } = this.#parts;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        const effects: ProtocolEffect[] = [];
+        protocol.step(protocolState, next, clock.nowMs(), effects);
+        for (const effect of effects) this.#run(effect);
+      }
+    } catch (error) {
+      // Only a bug gets here. A replica whose protocol broke an invariant can promise nothing more.
+      this.fail(error);
+    } finally {
+      this.#isStepping = false;
+    }
+  }
+
+  #mayCome(message: ReplicaMessage, from: NodeId): boolean {
+    const isFromClient =
+      message.type === 'propose' || message.type === 'read' || message.type === 'watch-status';
+    return isFromClient || this.#parts.isMember(from);
+  }
+
+  #protocolMessage(message: ReplicaMessage & { type: 'protocol' }, from: NodeId): void {
+    const { group, epoch, protocol } = this.#parts;
+    if (message.group !== group || message.epoch !== epoch) return;
+    this.#input({ type: 'receive', from, message: protocol.decodeMessage(message.wire) });
+  }
+
+  #propose(asker: Asker, payload: Uint8Array): void {
+    const { role, leader } = this.#protocolStatus();
+    if (this.#isStopped || role !== 'leader') {
+      return refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, leader);
+    }
+    const key = this.#keyOf(asker, payload);
+    if (key === undefined) return;
+    if (!this.#waiting.expect(key, asker)) return;
+    this.#proposing.push({ key, asker });
+    this.#input({ type: 'propose', proposals: [{ timeMs: this.#parts.clock.wallMs(), payload }] });
+  }
+
+  /** Under which key the client will wait; undefined when it has its answer already. */
+  #keyOf(asker: Asker, payload: Uint8Array): string | undefined {
+    try {
+      const header = payloadIdentity(payload);
+      if ('nonce' in header) return openKey(header.nonce);
+      const verdict = this.#parts.state.sessions.judge(header);
+      if (verdict.type !== 'duplicate') return batchKey(header);
+      const applied = { type: 'batch', header, results: verdict.results } as const;
+      answer(asker, toClient(applied, asker.request, this.#parts.state.appliedIndex));
+    } catch (error) {
+      reject(asker, 'ERR_FRAME_INVALID', errorToData(error).message);
+    }
+    return undefined;
+  }
+
+  #read(asker: Asker, message: ReplicaMessage & { type: 'read' }): void {
+    const queries = decodeQueries(message.queries);
+    if (queries === undefined) return reject(asker, 'ERR_FRAME_INVALID', 'queries are an array of values');
+    if (this.#isStopped) return refuse(asker, 'ERR_NOT_LEADER', 'the replica has stopped', undefined);
+    const read = { asker, queries };
+    switch (message.consistency) {
+      case 'eventual':
+        this.#reads.serveFrom(read, 0 as LogIndex);
+        break;
+      case 'session':
+        this.#reads.serveFrom(read, message.atLeast);
+        break;
+      // A lease read is served with the stronger guarantee until leaders hold leases.
+      case 'lease':
+      case 'linearizable':
+        this.#input({ type: 'read', read: this.#reads.ask(read) });
+        break;
+      default:
+        assertNever(message.consistency, 'consistency');
+    }
+    this.#serveReads();
+  }
+
+  // --- effects ----------------------------------------------------------------------------------
+
+  #run(effect: ProtocolEffect): void {
+    switch (effect.type) {
+      case 'persist':
+        return this.#persist(effect);
+      case 'send':
+        return this.#sendProtocol(effect);
+      case 'committed':
+        this.#toApply.push({ type: 'entries', entries: effect.entries });
+        return this.#applySome();
+      case 'accepted':
+        this.#proposing.shift();
+        return;
+      case 'refused':
+        return this.#proposalRefused(effect.reason);
+      case 'read-ready':
+        this.#reads.confirm(effect.read, effect.index);
+        return this.#serveReads();
+      case 'read-refused': {
+        const read = this.#reads.refuse(effect.read);
+        return this.#refuseReads(read === undefined ? [] : [read]);
+      }
+      case 'role':
+        return this.#roleChanged(effect.role, effect.leader);
+      case 'send-snapshot':
+        return this.#sender.start(effect.to, this.#protocolStatus().reign);
+      case 'install':
+        return this.#install(effect);
+      default:
+        return assertNever(effect, 'effect');
+    }
+  }
+
+  #persist(effect: ProtocolEffect & { type: 'persist' }): void {
+    const { group, epoch, log } = this.#parts;
+    const records: LogRecord[] = [];
+    if (effect.hardState !== undefined)
+      records.push({ type: 'hard-state', group, epoch, state: effect.hardState });
+    if (effect.truncateAfter !== undefined)
+      records.push({ type: 'truncate', group, epoch, after: effect.truncateAfter });
+    if (effect.entries.length > 0) records.push({ type: 'entries', group, epoch, entries: effect.entries });
+    log.append(records, () => this.#durable(effect));
+  }
+
+  /** The only place where what waits for the disk is let go. */
+  #durable(effect: ProtocolEffect & { type: 'persist' | 'install' }): void {
+    if (this.#isStopped) return;
+    for (const outgoing of effect.thenSend) this.#sendProtocol(outgoing);
+    this.#input({ type: 'persisted', mark: effect.mark });
+  }
+
+  #sendProtocol({ to, message }: Outgoing<unknown>): void {
+    const { group, epoch, protocol } = this.#parts;
+    this.#sendToPeer(to, { type: 'protocol', group, epoch, wire: protocol.encodeMessage(message) });
+  }
+
+  #sendToPeer(to: NodeId, message: ReplicaMessage): void {
+    this.#parts.peer(to).tell(encodeReplicaMessage(message));
+  }
+
+  #proposalRefused(reason: 'not-leader' | 'overloaded'): void {
+    const proposal = this.#proposing.shift();
+    invariant(proposal !== undefined, 'a protocol answers each propose input once');
+    this.#waiting.forget(proposal.key);
+    const { leader } = this.#protocolStatus();
+    if (reason === 'overloaded')
+      refuse(proposal.asker, 'ERR_OVERLOADED', 'too many bytes are uncommitted', leader);
+    else refuse(proposal.asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, leader);
+  }
+
+  #roleChanged(role: string, leader: NodeId | undefined): void {
+    if (role !== 'leader') {
+      this.#waiting.release(leader);
+      this.#refuseReads(this.#reads.refuseAll());
+      this.#sender.stop();
+    }
+    this.publish();
+  }
+
+  // --- applying ---------------------------------------------------------------------------------
+
+  #applySome(): void {
+    if (this.#applyState !== 'idle') return;
+    const { clock, state } = this.#parts;
+    const stopAtMs = clock.nowMs() + applySliceMs;
+    for (let next = this.#toApply[0]; next !== undefined; next = this.#toApply[0]) {
+      if (next.type === 'install') return this.#restore(next.snapshot);
+      this.#toApply.shift();
+      for (let at = 0; at < next.entries.length; at++) {
+        const entry = next.entries[at];
+        invariant(entry !== undefined, 'an array has its elements');
+        if (clock.nowMs() >= stopAtMs) {
+          this.#toApply.unshift({ type: 'entries', entries: next.entries.slice(at) });
+          return this.#applyLater();
+        }
+        const outcome = state.apply(entry);
+        this.#lastApplied = entry;
+        this.#bytesSinceSnapshot += entry.payload.byteLength;
+        this.#waiting.applied(outcome, entry.index);
+      }
+    }
+    this.#serveReads();
+    this.#snapshotIfDue();
+  }
+
+  #applyLater(): void {
+    this.#serveReads();
+    this.#applyState = 'scheduled';
+    this.#parts.clock.defer(() => {
+      if (this.#isStopped) return;
+      this.#applyState = 'idle';
+      this.#applySome();
+    });
+  }
+
+  #serveReads(): void {
+    // While a snapshot is being restored the state is neither the old one nor the new one.
+    if (this.#applyState === 'restoring') return;
+    const { state } = this.#parts;
+    for (const { asker, queries } of this.#reads.due(state.appliedIndex)) {
+      answer(asker, {
+        type: 'answers',
+        request: asker.request,
+        index: state.appliedIndex,
+        answers: state.query(queries),
+      });
+    }
+  }
+
+  #refuseReads(reads: readonly { readonly asker: Asker }[]): void {
+    const { leader } = this.#protocolStatus();
+    for (const { asker } of reads)
+      refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, leader);
+  }
+
+  // --- snapshots --------------------------------------------------------------------------------
+
+  #snapshotIfDue(): void {
+    if (
+      this.#isTakingSnapshot ||
+      this.#isStopped ||
+      this.#bytesSinceSnapshot < this.#parts.snapshotEveryBytes
+    )
+      return;
+    const last = this.#lastApplied;
+    if (last === undefined || last.index <= this.#snapshotIndex) return;
+    this.#isTakingSnapshot = true;
+    this.#bytesSinceSnapshot = 0;
+    const { index, reign } = last;
+    this.#writeSnapshot(index, reign).then(
+      () => {
+        this.#isTakingSnapshot = false;
+      },
+      (error: unknown) => {
+        // The log still has everything: the next one is tried after as many bytes again.
+        this.#isTakingSnapshot = false;
+        if (!this.#isStopped) this.#parts.warn(`the snapshot at ${index} could not be written`, error);
+      },
+    );
+  }
+
+  async #writeSnapshot(index: LogIndex, reign: Reign): Promise<void> {
+    const { group, epoch, state, snapshots, log } = this.#parts;
+    const chunks = state.snapshot();
+    const writer = await snapshots.create({ group, epoch, index, reign });
+    try {
+      for await (const chunk of chunks) await writer.append(chunk);
+      await writer.commit();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+    // One installed meanwhile holds more: the log counts from that one.
+    if (this.#isStopped || index <= this.#snapshotIndex) return;
+    const previous = this.#snapshotIndex;
+    this.#snapshotIndex = index;
+    log.append([{ type: 'snapshot', group, epoch, index, reign, discardsLog: false }], () => {
+      // Entries back to the previous snapshot stay in memory, so that a follower which lags a little
+      // is sent entries and not a whole state.
+      if (previous > 0) this.#input({ type: 'compacted', index: previous });
+      this.#prune();
+    });
+  }
+
+  #prune(): void {
+    this.#parts.snapshots.prune(this.#parts.group).catch((error: unknown) => {
+      this.#parts.warn('old snapshots could not be removed', error);
+    });
+  }
+
+  #snapshotOffered(from: NodeId, offer: SnapshotOffer): void {
+    const { group, epoch } = this.#parts;
+    if (offer.group !== group || offer.epoch !== epoch || this.#isStopped) return;
+    if (offer.last.index > this.#protocolStatus().commitIndex) return this.#receiver.offered(from, offer);
+    // Everything in it is here already: the protocol can say so without seeing a byte of it.
+    this.#snapshotReceived(from, offer);
+    this.#sendToPeer(from, {
+      type: 'snapshot-progress',
+      transfer: offer.transfer,
+      nextOffset: offer.sizeBytes,
+    });
+  }
+
+  #snapshotReceived(from: NodeId, { reign, last }: SnapshotOffer): void {
+    this.#input({ type: 'snapshot-received', from, reign, last });
+  }
+
+  #install(effect: ProtocolEffect & { type: 'install' }): void {
+    const { group, epoch, log } = this.#parts;
+    const { index, reign } = effect.snapshot;
+    this.#snapshotIndex = index;
+    const record = { type: 'snapshot', group, epoch, index, reign, discardsLog: effect.discardsLog } as const;
+    log.append([record], () => {
+      this.#durable(effect);
+      this.#prune();
+    });
+    this.#toApply.push({ type: 'install', snapshot: effect.snapshot });
+    this.#applySome();
+  }
+
+  #restore(snapshot: { readonly index: LogIndex; readonly reign: Reign }): void {
+    const { group, epoch, snapshots, state } = this.#parts;
+    this.#applyState = 'restoring';
+    restoreSnapshot(snapshots, { group, epoch, ...snapshot }, state).then(
+      () => {
+        if (this.#isStopped) return;
+        this.#toApply.shift();
+        this.#lastApplied = snapshot;
+        this.#bytesSinceSnapshot = 0;
+        this.#applyState = 'idle';
+        this.#applySome();
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  #protocolStatus(): ProtocolStatus {
+    return this.#parts.protocol.status(this.#parts.protocolState);
+  }
+}
+
+/**
+ * Brings the state to what that snapshot holds.
+ * @throws CodedError ERR_LOG_CORRUPT when it is damaged, ERR_DISK_FAILED when it is not there
+ */
+export async function restoreSnapshot(
+  snapshots: SnapshotStore,
+  position: SnapshotPosition,
+  state: ReplicatedState,
+): Promise<void> {
+  const reader = await snapshots.reader(position);
+  try {
+    await state.restore(readAll(reader));
+  } finally {
+    await reader.close();
+  }
+  invariant(
+    state.appliedIndex === position.index,
+    `a snapshot named ${position.index} holds ${state.appliedIndex}`,
+  );
+}
+
+async function* readAll(reader: SnapshotReader): AsyncIterable<Uint8Array> {
+  const stepBytes = 256 * 1024;
+  for (let offset = 0; offset < reader.sizeBytes; offset += stepBytes)
+    yield await reader.read(offset, stepBytes);
+}
+
+function decodeQueries(encoded: Uint8Array): readonly unknown[] | undefined {
+  try {
+    const queries = decodeValue(encoded);
+    return Array.isArray(queries) ? queries : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,282 @@
+/**
+ * The replicated state: the app's state machine with the session table and the applied position.
+ *
+ * Whatever is in here is a function of the applied entries alone, so it is equal on every replica that
+ * has applied as far, and it is what a snapshot holds. Nothing here knows who leads or who waits.
+ */
+import {
+  assertNever,
+  bytes,
+  CodedError,
+  decodeValue,
+  encodeValue,
+  finite,
+  flag,
+  integer,
+  invariant,
+  tuple,
+} from '@quorate/core';
+import type { Entry, LogIndex } from '../protocol.ts';
+import {
+  ReplicaApplyContext,
+  type SnapshotBytes,
+  type StateMachine,
+  type StateMachineDefinition,
+} from '../state-machine.ts';
+import { type BatchHeader, decodePayload, type Payload } from './payload.ts';
+import { type SessionLimits, SessionTable } from './session-table.ts';
+
+/** What applying one entry meant for whoever waits for it. */
+export type Applied =
+  /** The batch is in effect; `results` as of its first application, undefined once dropped. */
+  | { readonly type: 'batch'; readonly header: BatchHeader; readonly results: Uint8Array | undefined }
+  | {
+      readonly type: 'batch-refused';
+      readonly header: BatchHeader;
+      readonly reason: 'expired' | 'beyond-window';
+    }
+  | { readonly type: 'opened'; readonly nonce: string; readonly session: number }
+  /** A no-op, or bytes that are no payload of ours: nothing changed, on every replica alike. */
+  | { readonly type: 'nothing' };
+
+const formatVersion = 1;
+const chunkBytes = 256 * 1024;
+
+export class ReplicatedState {
+  readonly #definition: StateMachineDefinition;
+  readonly #machine: StateMachine<unknown, unknown, unknown, unknown>;
+  readonly #sessions: SessionTable;
+  readonly #context = new ReplicaApplyContext();
+  #appliedIndex = 0 as LogIndex;
+
+  constructor(definition: StateMachineDefinition, limits?: SessionLimits) {
+    this.#definition = definition;
+    this.#machine = definition.create();
+    this.#sessions = new SessionTable(limits);
+  }
+
+  /** The last entry that is in the state. */
+  get appliedIndex(): LogIndex {
+    return this.#appliedIndex;
+  }
+
+  /** Commands applied, over all epochs. */
+  get position(): number {
+    return this.#context.position;
+  }
+
+  get sessions(): Pick<SessionTable, 'judge' | 'size'> {
+    return this.#sessions;
+  }
+
+  /** Applies the next entry. Entries come in order, each once, without a gap. */
+  apply(entry: Entry): Applied {
+    invariant(
+      entry.index === this.#appliedIndex + 1,
+      `entry ${entry.index} applied after ${this.#appliedIndex}`,
+    );
+    this.#appliedIndex = entry.index;
+    if (entry.payload.byteLength === 0) return { type: 'nothing' };
+    let payload: Payload;
+    try {
+      payload = decodePayload(entry.payload);
+    } catch {
+      // Deterministic: every replica holds the same bytes and decodes them alike.
+      return { type: 'nothing' };
+    }
+    switch (payload.type) {
+      case 'open': {
+        const nowMs = Math.max(entry.timeMs, this.#context.timeMs);
+        return {
+          type: 'opened',
+          nonce: payload.nonce,
+          session: this.#sessions.open(payload.name, payload.nonce, nowMs),
+        };
+      }
+      case 'batch':
+        return this.#applyBatch(payload, payload.commands, entry.timeMs);
+      default:
+        return assertNever(payload, 'payload');
+    }
+  }
+
+  /** Answers queries from the state as it is; the array has one answer or failure for each. */
+  query(queries: readonly unknown[]): Uint8Array {
+    return encodeOutcomes(queries, (query) => this.#machine.query(query));
+  }
+
+  /** One answer, not encoded: for checkers in the same thread. */
+  ask(query: unknown): unknown {
+    return this.#machine.query(query);
+  }
+
+  /** Everything as bytes, as of this call, though more may be applied while the chunks are drawn. */
+  snapshot(): AsyncIterable<Uint8Array> {
+    const saved = this.#machine.snapshot();
+    const asBytes = isSnapshotBytes(saved);
+    const header = encodeValue([
+      formatVersion,
+      this.#definition.version,
+      this.#appliedIndex,
+      this.#context.position,
+      this.#context.timeMs,
+      asBytes,
+      this.#sessions.encode(),
+    ]);
+    const body = asBytes ? saved : slices(encodeValue(saved ?? null));
+    return joined(header, body);
+  }
+
+  /** Replaces everything by a snapshot. @throws CodedError ERR_FRAME_INVALID, ERR_FOREIGN_DATA */
+  async restore(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const reader = new SnapshotChunks(chunks);
+    const headerBytes = new DataView((await reader.take(4)).buffer).getUint32(0);
+    if (headerBytes > 2 ** 31) throw new CodedError('ERR_FRAME_INVALID', 'snapshot: header too long', {});
+    const header = decodeValue(await reader.take(headerBytes));
+    const [format, version, index, position, timeMs, asBytes, sessions] = headerSchema(header, 'snapshot');
+    if (format !== formatVersion || version !== this.#definition.version) {
+      throw new CodedError(
+        'ERR_FOREIGN_DATA',
+        `snapshot of state machine version ${version}, form ${format}; this is version ${this.#definition.version}, form ${formatVersion}`,
+        { version, expected: this.#definition.version },
+      );
+    }
+    if (asBytes) await this.#machine.restore(reader.rest());
+    else await this.#machine.restore(decodeValue(await reader.all()));
+    this.#sessions.restore(sessions);
+    this.#context.restore({ position, timeMs });
+    this.#appliedIndex = index as LogIndex;
+  }
+
+  #applyBatch(header: BatchHeader, commands: readonly unknown[], stampMs: number): Applied {
+    const verdict = this.#sessions.judge(header);
+    switch (verdict.type) {
+      case 'duplicate':
+        return { type: 'batch', header, results: verdict.results };
+      case 'expired':
+      case 'beyond-window':
+        return { type: 'batch-refused', header, reason: verdict.type };
+      case 'execute': {
+        const results = encodeOutcomes(commands, (command) => {
+          this.#context.advance(stampMs);
+          return this.#machine.apply(command, this.#context);
+        });
+        this.#sessions.record(header, results, this.#context.timeMs);
+        return { type: 'batch', header, results };
+      }
+      default:
+        return assertNever(verdict, 'verdict');
+    }
+  }
+}
+
+/**
+ * Runs each item and encodes the outcomes: `[values, failures]`, failures being `[at, message]` pairs or
+ * null when there are none. A value that MessagePack cannot carry is a failure like any other.
+ */
+function encodeOutcomes(items: readonly unknown[], run: (item: unknown) => unknown): Uint8Array {
+  const values = new Array<unknown>(items.length);
+  let failures: [number, string][] | null = null;
+  for (let at = 0; at < items.length; at++) {
+    try {
+      const value = run(items[at]);
+      values[at] = value === undefined ? null : value;
+    } catch (error) {
+      values[at] = null;
+      failures ??= [];
+      failures.push([at, messageOf(error)]);
+    }
+  }
+  try {
+    return encodeValue([values, failures]);
+  } catch {
+    return encodeValue(replaceUnencodable(values, failures ?? []));
+  }
+}
+
+function replaceUnencodable(values: readonly unknown[], failures: [number, string][]): unknown[] {
+  const kept = values.map((value, at) => {
+    try {
+      encodeValue(value);
+      return value;
+    } catch (error) {
+      failures.push([at, `the result is no MessagePack value: ${messageOf(error)}`]);
+      return null;
+    }
+  });
+  return [kept, failures];
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
+}
+
+function isSnapshotBytes(saved: unknown): saved is SnapshotBytes {
+  if (saved instanceof Map || saved instanceof Set) {
+    throw new CodedError(
+      'ERR_MODULE_INVALID',
+      'snapshot() gave a Map or Set; give an array of its entries',
+      {},
+    );
+  }
+  if (typeof saved !== 'object' || saved === null || Array.isArray(saved) || saved instanceof Uint8Array)
+    return false;
+  return Symbol.iterator in saved || Symbol.asyncIterator in saved;
+}
+
+function* slices(encoded: Uint8Array): Iterable<Uint8Array> {
+  for (let at = 0; at < encoded.byteLength; at += chunkBytes) yield encoded.subarray(at, at + chunkBytes);
+}
+
+async function* joined(header: Uint8Array, body: SnapshotBytes): AsyncIterable<Uint8Array> {
+  const head = new Uint8Array(4 + header.byteLength);
+  new DataView(head.buffer).setUint32(0, header.byteLength);
+  head.set(header, 4);
+  yield head;
+  yield* body;
+}
+
+/** Reads a stream of chunks by length. */
+class SnapshotChunks {
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  #current: Uint8Array = new Uint8Array(0);
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#iterator = chunks[Symbol.asyncIterator]();
+  }
+
+  async take(lengthBytes: number): Promise<Uint8Array> {
+    const taken = new Uint8Array(lengthBytes);
+    let filled = 0;
+    while (filled < lengthBytes) {
+      if (this.#current.byteLength === 0 && !(await this.#next())) {
+        throw new CodedError('ERR_FRAME_INVALID', 'snapshot: ends in the middle', {});
+      }
+      const part = this.#current.subarray(0, lengthBytes - filled);
+      taken.set(part, filled);
+      filled += part.byteLength;
+      this.#current = this.#current.subarray(part.byteLength);
+    }
+    return taken;
+  }
+
+  async *rest(): AsyncIterable<Uint8Array> {
+    if (this.#current.byteLength > 0) yield this.#current;
+    while (await this.#next()) yield this.#current;
+  }
+
+  async all(): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    for await (const part of this.rest()) parts.push(part);
+    return new Uint8Array(Buffer.concat(parts));
+  }
+
+  async #next(): Promise<boolean> {
+    const { done, value } = await this.#iterator.next();
+    if (done === true) return false;
+    this.#current = value;
+    return true;
+  }
+}
+
+const headerSchema = tuple(integer(), integer(), integer(), integer(), finite, flag, bytes(2 ** 31));

@@ -1,0 +1,117 @@
+/**
+ * The clients that wait for something this replica has in hand: an appended batch, a session, a read.
+ *
+ * Waiting is volatile and local. A client whose replica forgets it asks again, and the session table
+ * makes asking again harmless.
+ */
+import { type ActorRef, assertNever, type ErrorCode, type NodeId } from '@quorate/core';
+import type { LogIndex } from '../protocol.ts';
+import { type ClientMessage, encodeClientMessage } from './message.ts';
+import type { BatchHeader } from './payload.ts';
+import type { Applied } from './replicated-state.ts';
+
+/** Whom to answer, under which number. */
+export interface Asker {
+  readonly client: ActorRef;
+  readonly request: number;
+}
+
+export class WaitingClients {
+  /** By session and batch, or by nonce: what this leader has appended and not applied yet. */
+  readonly #appended = new Map<string, Asker>();
+
+  get size(): number {
+    return this.#appended.size;
+  }
+
+  /**
+   * Notes who waits for `key`. Returns false when it was awaited already: the same batch is in this
+   * leader's log, so appending it again would only cost space; the newest asker is answered.
+   */
+  expect(key: string, asker: Asker): boolean {
+    const isNew = !this.#appended.has(key);
+    this.#appended.set(key, asker);
+    return isNew;
+  }
+
+  forget(key: string): void {
+    this.#appended.delete(key);
+  }
+
+  /** Answers whoever waits for what was just applied. */
+  applied(outcome: Applied, index: LogIndex): void {
+    if (outcome.type === 'nothing' || this.#appended.size === 0) return;
+    const key = outcome.type === 'opened' ? openKey(outcome.nonce) : batchKey(outcome.header);
+    const asker = this.#appended.get(key);
+    if (asker === undefined) return;
+    this.#appended.delete(key);
+    answer(asker, toClient(outcome, asker.request, index));
+  }
+
+  /** Tells all that wait that this replica cannot say any more what becomes of their batches. */
+  release(leader: NodeId | undefined): void {
+    for (const asker of this.#appended.values()) {
+      refuse(asker, 'ERR_OUTCOME_UNKNOWN', 'the leader was deposed before the batch was applied', leader);
+    }
+    this.#appended.clear();
+  }
+}
+
+export function batchKey({ session, batch }: BatchHeader): string {
+  return `${session}/${batch}`;
+}
+
+export function openKey(nonce: string): string {
+  return `open/${nonce}`;
+}
+
+export function answer({ client }: Asker, message: ClientMessage): void {
+  client.tell(encodeClientMessage(message));
+}
+
+/** Refuses for now: the client may ask again, here or at `leader`. */
+export function refuse(asker: Asker, code: ErrorCode, message: string, leader: NodeId | undefined): void {
+  answer(asker, { type: 'refused', request: asker.request, code, message, leader, isFinal: false });
+}
+
+/** Refuses for good. */
+export function reject(asker: Asker, code: ErrorCode, message: string): void {
+  answer(asker, { type: 'refused', request: asker.request, code, message, leader: undefined, isFinal: true });
+}
+
+/** What a client is told of an applied batch or opening. */
+export function toClient(
+  outcome: Exclude<Applied, { type: 'nothing' }>,
+  request: number,
+  index: LogIndex,
+): ClientMessage {
+  switch (outcome.type) {
+    case 'opened':
+      return { type: 'opened', request, index, session: outcome.session };
+    case 'batch':
+      if (outcome.results !== undefined) return { type: 'results', request, index, results: outcome.results };
+      return {
+        type: 'refused',
+        request,
+        code: 'ERR_OUTCOME_UNKNOWN',
+        message: 'the batch took effect, but its results are no longer kept',
+        leader: undefined,
+        isFinal: true,
+      };
+    case 'batch-refused': {
+      const expired = outcome.reason === 'expired';
+      return {
+        type: 'refused',
+        request,
+        code: expired ? 'ERR_SESSION_EXPIRED' : 'ERR_OVERLOADED',
+        message: expired
+          ? 'the session is unknown or has acknowledged this batch'
+          : 'too many batches of the session outstanding',
+        leader: undefined,
+        isFinal: expired,
+      };
+    }
+    default:
+      return assertNever(outcome, 'applied');
+  }
+}

@@ -1,0 +1,137 @@
+/** Exactly once: how the session table judges batches, against a twin that simply remembers everything. */
+import { encodeValue } from '@quorate/core';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { SessionTable } from '../../src/replica/session-table.ts';
+
+const limits = { sessionsMax: 3, idleMsMax: 1_000, windowBatchesMax: 8, resultBytesMax: 64 };
+const results = encodeValue([[1], null]);
+
+function openTable(): { table: SessionTable; session: number } {
+  const table = new SessionTable(limits);
+  return { table, session: table.open(undefined, 'first', 0) };
+}
+
+describe('a batch', () => {
+  test('of an open session is executed, and known ever after', () => {
+    const { table, session } = openTable();
+    const header = { session, batch: 1, acknowledgedBelow: 1 };
+    expect(table.judge(header)).toEqual({ type: 'execute' });
+    table.record(header, results, 0);
+    expect(table.judge(header)).toEqual({ type: 'duplicate', results });
+  });
+
+  test('of a session that was never opened is refused', () => {
+    const { table } = openTable();
+    expect(table.judge({ session: 99, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
+  });
+
+  test('may come out of order, and a later one does not hide an earlier one', () => {
+    const { table, session } = openTable();
+    table.record({ session, batch: 2, acknowledgedBelow: 1 }, results, 0);
+    expect(table.judge({ session, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
+  });
+
+  test('that the client has acknowledged is refused and never executed, applied before or not', () => {
+    const { table, session } = openTable();
+    table.record({ session, batch: 1, acknowledgedBelow: 1 }, results, 0);
+    table.record({ session, batch: 5, acknowledgedBelow: 5 }, results, 0);
+    expect(table.judge({ session, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
+    expect(table.judge({ session, batch: 4, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
+  });
+
+  test('beyond the window is refused until the client acknowledges more', () => {
+    const { table, session } = openTable();
+    expect(table.judge({ session, batch: 9, acknowledgedBelow: 1 })).toEqual({ type: 'beyond-window' });
+    expect(table.judge({ session, batch: 9, acknowledgedBelow: 2 })).toEqual({ type: 'execute' });
+  });
+
+  test('stays known when its results were dropped for want of space', () => {
+    const { table, session } = openTable();
+    for (const batch of [1, 2, 3]) {
+      table.record({ session, batch, acknowledgedBelow: 1 }, new Uint8Array(40), 0);
+    }
+    expect(table.judge({ session, batch: 1, acknowledgedBelow: 1 })).toEqual({
+      type: 'duplicate',
+      results: undefined,
+    });
+    expect(table.judge({ session, batch: 3, acknowledgedBelow: 1 })).toMatchObject({
+      results: new Uint8Array(40),
+    });
+  });
+});
+
+describe('opening', () => {
+  test('the same nonce twice opens one session', () => {
+    const { table, session } = openTable();
+    expect(table.open(undefined, 'first', 5)).toBe(session);
+  });
+
+  test('a name anew refuses whatever the former holder has under way', () => {
+    const { table } = openTable();
+    const former = table.open('worker', 'a', 0);
+    const present = table.open('worker', 'b', 0);
+    expect(table.judge({ session: former, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
+    expect(table.judge({ session: present, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
+  });
+
+  test('beyond the limit expires the session that was idle for longest', () => {
+    const { table, session } = openTable();
+    const second = table.open(undefined, 'second', 1);
+    table.open(undefined, 'third', 2);
+    table.record({ session, batch: 1, acknowledgedBelow: 1 }, results, 3);
+    table.open(undefined, 'fourth', 4);
+    expect(table.judge({ session: second, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
+    expect(table.judge({ session, batch: 2, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
+  });
+
+  test('expires sessions by log time alone', () => {
+    const { table, session } = openTable();
+    table.open(undefined, 'later', 1_000);
+    expect(table.judge({ session, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
+    table.open(undefined, 'much later', 1_001);
+    expect(table.judge({ session, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
+  });
+});
+
+test('however batches are repeated, reordered and saved, each takes effect at most once', () => {
+  const action = fc.record({
+    batch: fc.integer({ min: 1, max: 12 }),
+    acknowledged: fc.integer({ min: 1, max: 12 }),
+    isSaved: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
+      let { table, session } = openTable();
+      const executed = new Set<number>();
+      let acknowledgedBelow = 1;
+      for (const { batch, acknowledged, isSaved } of actions) {
+        const header = { session, batch, acknowledgedBelow: Math.min(batch, acknowledged) };
+        const verdict = table.judge(header);
+        if (verdict.type === 'execute') {
+          expect(executed.has(batch)).toBe(false);
+          expect(batch).toBeGreaterThanOrEqual(acknowledgedBelow);
+          executed.add(batch);
+          table.record(header, results, 0);
+          acknowledgedBelow = Math.max(acknowledgedBelow, header.acknowledgedBelow);
+        } else if (verdict.type === 'duplicate') {
+          expect(executed.has(batch)).toBe(true);
+        }
+        if (isSaved) {
+          const restored = new SessionTable(limits);
+          restored.restore(table.encode());
+          expect(restored.encode()).toEqual(table.encode());
+          table = restored;
+        }
+      }
+    }),
+  );
+});
+
+test('a saved table that is cut short is refused, not half restored', () => {
+  const { table } = openTable();
+  const encoded = table.encode();
+  expect(() => new SessionTable(limits).restore(encoded.subarray(0, encoded.byteLength - 1))).toThrowError(
+    expect.objectContaining({ code: 'ERR_FRAME_INVALID' }),
+  );
+});
