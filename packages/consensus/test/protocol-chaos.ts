@@ -4,7 +4,7 @@
  * A failure carries its seed in the message; the same seed repeats it step by step.
  */
 import { type NodeId, type Random, seededRandom } from '@quorate/core';
-import type { Entry, Protocol, ProtocolOptions } from '../src/protocol.ts';
+import type { Effect, Entry, Protocol, ProtocolOptions } from '../src/protocol.ts';
 import { ProtocolCluster } from './protocol-cluster.ts';
 
 export interface ChaosSettings<S, M> {
@@ -16,6 +16,8 @@ export interface ChaosSettings<S, M> {
   /** Within this after healing, everything must be committed everywhere. */
   readonly healMs?: number;
   readonly options?: Partial<ProtocolOptions>;
+  /** Further checks of one protocol's own properties; called with every effect. */
+  readonly observe?: (cluster: ProtocolCluster<S, M>, node: NodeId, effect: Effect<M>) => void;
 }
 
 /** What happened, for a test to see that its seeds were not idle. */
@@ -47,7 +49,7 @@ export function runChaos<S, M>(settings: ChaosSettings<S, M>): ChaosReport {
 }
 
 function runSeed<S, M>(settings: ChaosSettings<S, M>): ChaosReport {
-  const { protocol, nodes, seed, chaosMs = 4_000, healMs = 5_000, options = {} } = settings;
+  const { protocol, nodes, seed, chaosMs = 4_000, healMs = 5_000, options = {}, observe } = settings;
   const random = seededRandom(seed).fork('chaos');
   const cluster = new ProtocolCluster({
     protocol,
@@ -58,8 +60,9 @@ function runSeed<S, M>(settings: ChaosSettings<S, M>): ChaosReport {
     options: { appendBytesMax: 40, appendsInFlightMax: 4, ...options },
   });
   const tally: Tally = { accepted: 0, crashes: 0, installs: 0 };
-  cluster.onEffect = (_, { type }) => {
-    if (type === 'install') tally.installs += 1;
+  cluster.onEffect = (node, effect) => {
+    if (effect.type === 'install') tally.installs += 1;
+    observe?.(cluster, node, effect);
   };
   const load = new Load(cluster, tally);
   let nextFaultMs = 300;

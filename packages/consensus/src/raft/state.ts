@@ -138,10 +138,12 @@ export function status(state: RaftState): ProtocolStatus {
 
 export function inspect(state: RaftState): ProtocolInspection {
   const { log, currentTerm, votedFor } = state;
-  const from = (log.snapshot.index + 1) as LogIndex;
   return {
     ...status(state),
-    entries: log.between({ from, to: log.lastIndex }),
+    // Read when asked for: a checker looks after every step, and at the whole log only now and then.
+    get entries() {
+      return log.between({ from: (log.snapshot.index + 1) as LogIndex, to: log.lastIndex });
+    },
     promisedReign: currentTerm,
     votedFor,
   };
