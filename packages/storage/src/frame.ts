@@ -18,7 +18,7 @@ export const frameType = {
   snapshot: 6,
 } as const;
 
-/** Checksum, length, type, group and epoch. */
+/** Checksum, length, type and check of the head, group and epoch. */
 export const frameHeadBytes = 24;
 /** Ends every frame, never zero: a frame whose write was cut short has a zero here. */
 export const frameTrailer = 0xa5;
@@ -64,9 +64,39 @@ export function putFrameHead(
   invariant(head.length <= frameBytesMax, 'a record is at most a gigabyte');
   invariant(head.group >>> 0 === head.group, 'a group is a 32-bit number');
   view.setUint32(at + 4, head.length, true);
-  view.setUint32(at + 8, head.type, true);
   view.setUint32(at + 12, head.group, true);
   putUint53(view, at + 16, head.epoch);
+  view.setUint32(at + 8, ((headCheck(view, at) << 8) | head.type) >>> 0, true);
+}
+
+/**
+ * 24 bits over length, group and epoch. The checksum says whether a frame is whole; this says whether
+ * the length of one that is not can be believed, and with it where the frame should have ended.
+ */
+function headCheck(view: DataView, at: number): number {
+  let check = 0x2545f491;
+  for (const field of [4, 12, 16, 20]) {
+    check = Math.imul(check ^ view.getUint32(at + field, true), 0x9e3779b1);
+    check ^= check >>> 15;
+  }
+  return check & 0xffffff;
+}
+
+export function frameTypeAt(view: DataView, at: number): number {
+  return view.getUint8(at + 8);
+}
+
+/**
+ * Where the frame that begins at `at` ends; undefined when its head is damaged or not there, or when
+ * it would reach beyond the file.
+ */
+export function frameEnd(view: DataView, at: number): number | undefined {
+  if (at + frameHeadBytes > view.byteLength) return undefined;
+  const length = view.getUint32(at + 4, true);
+  if (length < frameHeadBytes || length > frameBytesMax) return undefined;
+  if (view.getUint32(at + 8, true) >>> 8 !== headCheck(view, at)) return undefined;
+  const end = at + paddedBytes(length);
+  return end <= view.byteLength ? end : undefined;
 }
 
 /** Pads and ends the frame at `at` and writes its checksum, not masked yet. Returns where the next begins. */
@@ -105,7 +135,7 @@ export function isCommitFrame(bytes: Uint8Array, view: DataView, at: number, see
   return (
     at + commitFrameBytes <= bytes.byteLength &&
     view.getUint32(at + 4, true) === commitFrameLength &&
-    view.getUint32(at + 8, true) === frameType.commit &&
+    frameTypeAt(view, at) === frameType.commit &&
     isFrameIntact(bytes, view, at, seed)
   );
 }

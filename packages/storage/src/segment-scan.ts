@@ -4,13 +4,13 @@
 import { sectorBytes } from './file-system.ts';
 import {
   commitFrameBytes,
-  frameBytesMax,
+  frameEnd,
   frameHeadBytes,
   frameType,
+  frameTypeAt,
   getUint53,
   isCommitFrame,
   isFrameIntact,
-  paddedBytes,
   segmentSeed,
 } from './frame.ts';
 import { type Checkpoint, entryHeadBytes } from './frame-buffer.ts';
@@ -93,15 +93,6 @@ export function scanSegment(
   };
 }
 
-/** Where the frame that begins at `at` ends, or undefined when its length cannot be one. */
-function frameEnd(view: DataView, at: number): number | undefined {
-  if (at + frameHeadBytes > view.byteLength) return undefined;
-  const length = view.getUint32(at + 4, true);
-  if (length < frameHeadBytes || length > frameBytesMax) return undefined;
-  const end = at + paddedBytes(length);
-  return end <= view.byteLength ? end : undefined;
-}
-
 /** How far any intact commit beyond `from` says that the segment was synced before it; 0 if there is none. */
 function latestMark(bytes: Uint8Array, view: DataView, from: number, seed: number): number {
   let mark = 0;
@@ -115,21 +106,19 @@ function latestMark(bytes: Uint8Array, view: DataView, from: number, seed: numbe
 /**
  * Whether an interrupted write explains that no intact frame stands at `at`: the write was cut short
  * there (nothing but zeroes from some byte of the frame on), or a whole sector of the frame is missing.
+ * Where the head itself is not whole, only the head counts: its length says nothing.
  */
 function isExplainedByZeroes(bytes: Uint8Array, view: DataView, at: number, dataEnd: number): boolean {
-  if (at >= bytes.byteLength) return false;
+  // A header has no trailer, but is followed by a commit frame in the same write and sector.
   if (at < segmentHeaderBytes) {
     return dataEnd <= segmentHeaderBytes || isZero(bytes, 0, Math.min(sectorBytes, bytes.byteLength));
   }
-  const hasHead =
-    at + 8 <= bytes.byteLength && (view.getUint32(at, true) | view.getUint32(at + 4, true)) !== 0;
-  const end = frameEnd(view, at);
+  const end = frameEnd(view, at) ?? at + frameHeadBytes;
   // The trailer of a frame is not zero, so data that stops before it was cut short.
-  if (dataEnd < (end ?? at + frameHeadBytes)) return true;
-  if (!hasHead) return isZero(bytes, at, Math.min(nextSector(at), bytes.byteLength));
-  if (end === undefined) return false;
+  if (dataEnd < end) return true;
+  // The whole sector counts, beyond the frame too: what else is in it comes from the same write.
   for (let from = at; from < end; from = nextSector(from)) {
-    if (isZero(bytes, from, Math.min(nextSector(from), end))) return true;
+    if (isZero(bytes, from, Math.min(nextSector(from), bytes.byteLength))) return true;
   }
   return false;
 }
@@ -163,7 +152,7 @@ function decodeFrame(bytes: Uint8Array, view: DataView, at: number, end: number)
   const group = view.getUint32(at + 12, true);
   const epoch = getUint53(view, at + 16);
   const bodyBytes = bodyEnd - body;
-  switch (view.getUint32(at + 8, true)) {
+  switch (frameTypeAt(view, at)) {
     case frameType.commit: {
       if (bodyBytes !== 16) return undefined;
       const syncedTo = getUint53(view, body);
