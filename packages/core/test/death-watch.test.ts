@@ -1,0 +1,133 @@
+/** Who watches an actor hears of its end, once, wherever both live. */
+import { expect, test } from 'vitest';
+import { defineActor, type NodeId, type Signal } from '../src/index.ts';
+import { nodes } from './nodes.ts';
+
+/** Stops or fails when told to. */
+const mortal = defineActor<string>((context) => ({
+  receive(message) {
+    if (message === 'fail') throw new Error('told to');
+    context.stop();
+  },
+}));
+
+function watcherOf(address: string) {
+  const signals: Signal[] = [];
+  const actor = defineActor<'watch' | 'unwatch' | 'fail'>((context) => {
+    context.watch(context.actor(address));
+    return {
+      receive(message) {
+        if (message === 'fail') throw new Error('told to');
+        context[message](context.actor(address));
+      },
+      signal: (signal) => void signals.push(signal),
+    };
+  });
+  return { signals, actor };
+}
+
+function setUp(target: string) {
+  const { clock, node, link } = nodes(['a', 'b']);
+  const [home, name] = target.split('/') as [string, string];
+  const watched = node(home).spawn(name, mortal);
+  const { signals, actor } = watcherOf(target);
+  const watcher = node('a').spawn('watcher', actor, { restart: { max: 1, withinMs: 1_000 } });
+  return { clock, node, link, signals, watched, watcher };
+}
+
+test.each([
+  ['a/target', 'stop', 'stopped'],
+  ['b/target', 'stop', 'stopped'],
+  ['a/target', 'fail', 'failed'],
+  ['b/target', 'fail', 'failed'],
+])('a watcher hears that %s ended, told to %s', async (target, message, reason) => {
+  const { clock, signals, watched } = setUp(target);
+  await clock.settle();
+  expect(signals).toEqual([]);
+  watched.tell(message);
+  await clock.settle();
+  expect(signals).toEqual([{ type: 'terminated', address: target, reason }]);
+});
+
+test.each(['a/target', 'b/target'])('watching %s twice is being told once', async (target) => {
+  const { clock, signals, watched, watcher } = setUp(target);
+  watcher.tell('watch');
+  await clock.settle();
+  watched.tell('stop');
+  await clock.settle();
+  expect(signals).toHaveLength(1);
+});
+
+test.each(['a/target', 'b/target'])('who no longer watches %s is not told', async (target) => {
+  const { clock, signals, watched, watcher } = setUp(target);
+  watcher.tell('unwatch');
+  await clock.settle();
+  watched.tell('stop');
+  await clock.settle();
+  expect(signals).toEqual([]);
+});
+
+test.each(['a/target', 'b/target'])('watching %s when it is gone is told at once', async (target) => {
+  const { clock, signals, watched, watcher } = setUp(target);
+  watched.tell('stop');
+  await clock.settle();
+  watcher.tell('watch');
+  await clock.settle();
+  const end = { type: 'terminated', address: target, reason: 'stopped' };
+  expect(signals).toEqual([end, end]);
+});
+
+test('watching an actor on a node that no link leads to is told at once', async () => {
+  const { clock, node } = nodes(['a']);
+  const { signals, actor } = watcherOf('z/target');
+  node('a').spawn('watcher', actor);
+  await clock.settle();
+  expect(signals).toEqual([{ type: 'terminated', address: 'z/target', reason: 'node-down' }]);
+});
+
+test('a node that goes takes its actors along, and says in which life it was', async () => {
+  const { clock, node, signals } = setUp('b/target');
+  await clock.settle();
+  node('a').detachLink('b' as NodeId, 'test');
+  node('a').detachLink('b' as NodeId, 'test');
+  await clock.settle();
+  expect(signals).toEqual([{ type: 'terminated', address: 'b/target', reason: 'node-down', incarnation: 0 }]);
+});
+
+test('a new link in the place of the old one ends the watches over the old one', async () => {
+  const { clock, node, signals, link } = setUp('b/target');
+  await clock.settle();
+  node('a').attachLink('b' as NodeId, link('a', 'b'), 4);
+  await clock.settle();
+  expect(signals).toMatchObject([{ reason: 'node-down', incarnation: 0 }]);
+});
+
+test('a frame that arrives twice does not end an actor twice', async () => {
+  const { clock, signals, watched, link } = setUp('b/target');
+  await clock.settle();
+  link('b', 'a').setConditions({ duplicateRate: 1 });
+  watched.tell('stop');
+  await clock.settle();
+  expect(signals).toHaveLength(1);
+});
+
+test.each(['a/target', 'b/target'])('a watch of %s ends with the life of the watcher', async (target) => {
+  const { clock, watched, watcher, signals, node } = setUp(target);
+  watcher.tell('fail');
+  await clock.settle();
+  watched.tell('stop');
+  await clock.settle();
+  expect(signals).toEqual([]);
+  await clock.advance(100);
+  expect(node('a').inspect().actors).toMatchObject([{ name: 'watcher', restarts: 1 }]);
+  expect(signals).toEqual([{ type: 'terminated', address: target, reason: 'stopped' }]);
+});
+
+test('a watcher hears of the end of a node that stopped in good order', async () => {
+  const { clock, node, signals } = setUp('b/target');
+  await clock.settle();
+  await node('b').stop();
+  node('a').detachLink('b' as NodeId, 'stopped');
+  await clock.settle();
+  expect(signals).toHaveLength(1);
+});
