@@ -26,13 +26,13 @@ export class ConfigurationSet {
     return this.#rows.byteLength + this.#slots.byteLength;
   }
 
-  /** @returns false if it was there already */
-  add(row: Int32Array): boolean {
+  /** @returns the number under which {@link copyRow} finds it; undefined if it was there already */
+  add(row: Int32Array): number | undefined {
     invariant(row.length === this.#rowWords, 'all rows of a set have one length');
     const mask = this.#slots.length - 1;
     let at = hashRow(row, 0, this.#rowWords) & mask;
     for (let held = this.#slots[at] as number; held !== EMPTY; held = this.#slots[at] as number) {
-      if (this.#equals(held, row)) return false;
+      if (this.#equals(held, row)) return undefined;
       at = (at + 1) & mask;
     }
     this.#slots[at] = this.#count;
@@ -40,7 +40,14 @@ export class ConfigurationSet {
     this.#rows.set(row, this.#count * this.#rowWords);
     this.#count += 1;
     if (2 * this.#count > this.#slots.length) this.#growSlots();
-    return true;
+    return this.#count - 1;
+  }
+
+  copyRow(row: number, into: Int32Array): void {
+    invariant(row < this.#count, 'only what was added can be copied');
+    for (let word = 0; word < this.#rowWords; word++) {
+      into[word] = this.#rows[row * this.#rowWords + word] as number;
+    }
   }
 
   #equals(held: number, row: Int32Array): boolean {

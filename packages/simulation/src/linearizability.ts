@@ -43,9 +43,12 @@ export type LinearizabilityVerdict =
 export interface LinearizabilityOptions {
   /** How many operations all searches may look at before they give up; default 2,000,000,000: half a minute. */
   readonly inspectionsMax?: number;
+  /** How much memory one search may take before it gives up; default 256 MiB. */
+  readonly searchBytesMax?: number;
 }
 
 const inspectionsMaxDefault = 2_000_000_000;
+const searchBytesMaxDefault = 2 ** 28;
 const valuesShownMax = 8;
 
 /**
@@ -57,7 +60,10 @@ export function checkLinearizability(
   options: LinearizabilityOptions = {},
 ): LinearizabilityVerdict {
   requireModel(model, history);
-  const budget: SearchBudget = { inspectionsLeft: options.inspectionsMax ?? inspectionsMaxDefault };
+  const budget: SearchBudget = {
+    inspectionsLeft: options.inspectionsMax ?? inspectionsMaxDefault,
+    visitedBytesMax: options.searchBytesMax ?? searchBytesMaxDefault,
+  };
   let keyCount = 0;
   let gaveUpOn: number | undefined;
   let worst: Stuck | undefined;

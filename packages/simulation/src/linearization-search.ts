@@ -30,10 +30,9 @@ export interface SearchProblem {
 export interface SearchBudget {
   /** An operation that is looked at while the search asks what could come next costs one. */
   inspectionsLeft: number;
+  /** Beyond this a search gives up too, however cheap it was: it must not eat the memory of a bench run. */
+  readonly visitedBytesMax: number;
 }
-
-/** Beyond this a search gives up too, however cheap it was: it must not eat the memory of a bench run. */
-const visitedBytesMax = 2 ** 28;
 
 export type SearchOutcome =
   | { readonly type: 'linearizable' }
@@ -51,6 +50,14 @@ const statesKeptMax = 9;
 
 export function searchLinearization(problem: SearchProblem): SearchOutcome {
   return new LinearizationSearch(problem).run();
+}
+
+/** What to go back to. The candidates of a level lie on the stack from `firstCandidate` on. */
+interface Level {
+  readonly placedCount: number;
+  /** Its configuration, among the visited. */
+  readonly row: number;
+  readonly firstCandidate: number;
 }
 
 /** Priority of a candidate, best first; beyond the class, the earlier deadline wins. */
@@ -89,8 +96,7 @@ class LinearizationSearch {
   readonly #configuration: Int32Array;
   readonly #visited: ConfigurationSet;
 
-  /** Per level of the search: what to go back to, and where its candidates end on the stack. */
-  readonly #levels: { placedCount: number; passed: number; state: number; firstCandidate: number }[] = [];
+  readonly #levels: Level[] = [];
   readonly #candidates: number[] = [];
 
   #furthest = -1;
@@ -126,8 +132,8 @@ class LinearizationSearch {
   run(): SearchOutcome {
     if (this.#enter()) return { type: 'linearizable' };
     for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
-      if (this.#budget.inspectionsLeft < 0 || this.#visited.bytes > visitedBytesMax)
-        return { type: 'gave-up' };
+      const { inspectionsLeft, visitedBytesMax } = this.#budget;
+      if (inspectionsLeft < 0 || this.#visited.bytes > visitedBytesMax) return { type: 'gave-up' };
       this.#goBackTo(level);
       if (this.#candidates.length === level.firstCandidate) {
         this.#levels.pop();
@@ -157,13 +163,10 @@ class LinearizationSearch {
     }
     this.#configuration[0] = this.#passed;
     this.#configuration[1] = this.#state;
-    if (!this.#visited.add(this.#configuration)) return false;
-    this.#levels.push({
-      placedCount: this.#placedCount,
-      passed: this.#passed,
-      state: this.#state,
-      firstCandidate: this.#candidates.length,
-    });
+    const row = this.#visited.add(this.#configuration);
+    if (row === undefined) return false;
+    const firstCandidate = this.#candidates.length;
+    this.#levels.push({ placedCount: this.#placedCount, row, firstCandidate });
     this.#pushCandidates();
     return false;
   }
@@ -242,7 +245,7 @@ class LinearizationSearch {
     }
   }
 
-  #goBackTo(level: { readonly placedCount: number; readonly passed: number; readonly state: number }): void {
+  #goBackTo(level: Level): void {
     while (this.#placedCount > level.placedCount) {
       this.#placedCount -= 1;
       const local = this.#order[this.#placedCount] as number;
@@ -250,14 +253,10 @@ class LinearizationSearch {
       // Unlinked in this order, so linking in the reverse order finds the neighbours as they were.
       this.#next[this.#previous[local] as number] = local;
       this.#previous[this.#next[local] as number] = local;
-      if ((this.#completionOf[local] as number) >= this.#passed) this.#flipLane(local);
     }
-    while (this.#passed > level.passed) {
-      this.#passed -= 1;
-      const completing = this.#completions[this.#passed] as number;
-      if (this.#isPlaced[completing] === 1) this.#flipLane(completing);
-    }
-    this.#state = level.state;
+    this.#visited.copyRow(level.row, this.#configuration);
+    this.#passed = this.#configuration[0] as number;
+    this.#state = this.#configuration[1] as number;
   }
 
   #flipLane(local: number): void {

@@ -138,14 +138,17 @@ describe('a history', () => {
   test('is the same after it was written and read', () => {
     for (const model of ['cas-register', 'kv-append'] as const) {
       fc.assert(
-        fc.property(arbitraryHistory({ model, uniqueWrites: false, stepsMax: 60 }), ({ events }) => {
-          const builder = new HistoryBuilder();
-          for (const event of events) builder.add(event);
-          const text = [...historyText(builder.history())].join('');
-          const written = text.split('\n').filter((line) => line !== '');
-          expect(written.map((line) => JSON.parse(line))).toEqual(events);
-          expect([...historyText(parseHistory(text))].join('')).toBe(text);
-        }),
+        fc.property(
+          arbitraryHistory({ model, uniqueWrites: false, stepsMax: 60, clientCount: 4 }),
+          ({ events }) => {
+            const builder = new HistoryBuilder();
+            for (const event of events) builder.add(event);
+            const text = [...historyText(builder.history())].join('');
+            const written = text.split('\n').filter((line) => line !== '');
+            expect(written.map((line) => JSON.parse(line))).toEqual(events);
+            expect([...historyText(parseHistory(text))].join('')).toBe(text);
+          },
+        ),
         { numRuns: 200 },
       );
     }

@@ -88,6 +88,7 @@ interface Shape {
   /** No value is written twice. */
   readonly uniqueWrites: boolean;
   readonly stepsMax: number;
+  readonly clientCount: number;
 }
 
 /**
@@ -96,7 +97,7 @@ interface Shape {
  */
 export function arbitraryHistory(shape: Shape): fc.Arbitrary<{ events: HistoryEvent[]; falsified: boolean }> {
   const step = fc.record({
-    client: fc.nat(3),
+    client: fc.nat(shape.clientCount - 1),
     kind: fc.nat(5),
     key: fc.constantFrom('a', 'a', 'b'),
     first: fc.nat(2),
@@ -142,9 +143,9 @@ function play(steps: readonly Step[], shape: Shape): HistoryEvent[] {
   const clients = new Map<number, Client>();
   const contents = new Map<string | undefined, HistoryValue>();
   const initial = shape.model === 'kv-append' ? '' : null;
-  let nextProcess = 4;
+  let nextProcess = shape.clientCount;
   let nextValue = 0;
-  const processes = [0, 1, 2, 3];
+  const processes = Array.from({ length: shape.clientCount }, (_, process) => process);
   for (const step of steps) {
     const process = processes[step.client] as number;
     const client = clients.get(step.client);

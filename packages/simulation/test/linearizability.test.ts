@@ -127,14 +127,17 @@ describe('against trying every order', () => {
   ] as const)('%s, unique values %s: same verdict, same first operation', (model, uniqueWrites, initial) => {
     const seen = { good: 0, bad: 0 };
     fc.assert(
-      fc.property(arbitraryHistory({ model, uniqueWrites, stepsMax: 24 }), ({ events, falsified }) => {
-        const verdict = checkLinearizability(build(events), model);
-        const line = firstUnplaceableLineByTrying(events, initial);
-        expect(verdict.linearizable).toBe(line === undefined);
-        if (!falsified) expect(line).toBeUndefined();
-        if (verdict.linearizable === false) expect(verdict.firstUnplaceable.completedAtLine).toBe(line);
-        seen[line === undefined ? 'good' : 'bad'] += 1;
-      }),
+      fc.property(
+        arbitraryHistory({ model, uniqueWrites, stepsMax: 24, clientCount: 4 }),
+        ({ events, falsified }) => {
+          const verdict = checkLinearizability(build(events), model);
+          const line = firstUnplaceableLineByTrying(events, initial);
+          expect(verdict.linearizable).toBe(line === undefined);
+          if (!falsified) expect(line).toBeUndefined();
+          if (verdict.linearizable === false) expect(verdict.firstUnplaceable.completedAtLine).toBe(line);
+          seen[line === undefined ? 'good' : 'bad'] += 1;
+        },
+      ),
       { numRuns: 600 },
     );
     expect(seen.good).toBeGreaterThan(50);
@@ -144,7 +147,7 @@ describe('against trying every order', () => {
   test('leaving out what nobody could see changes no verdict', () => {
     fc.assert(
       fc.property(
-        arbitraryHistory({ model: 'cas-register', uniqueWrites: false, stepsMax: 24 }),
+        arbitraryHistory({ model: 'cas-register', uniqueWrites: false, stepsMax: 24, clientCount: 4 }),
         ({ events }) => {
           const oneKey = events.map(({ key: _, ...event }) => event);
           const built = build(oneKey);
@@ -154,7 +157,7 @@ describe('against trying every order', () => {
               history: built,
               operations,
               semantics: keySemantics('cas-register', built),
-              budget: { inspectionsLeft: 1e6 },
+              budget: { inspectionsLeft: 1e6, visitedBytesMax: 2 ** 24 },
             }).type;
           expect(search(all)).toBe(search(observableOperations('cas-register', built, all)));
         },
@@ -169,7 +172,7 @@ describe('zones', () => {
     const seen = { linearizable: 0, stuck: 0 };
     fc.assert(
       fc.property(
-        arbitraryHistory({ model: 'cas-register', uniqueWrites: true, stepsMax: 150 }),
+        arbitraryHistory({ model: 'cas-register', uniqueWrites: true, stepsMax: 150, clientCount: 8 }),
         ({ events }) => {
           const oneKey = events.map(({ key: _, ...event }) => event);
           const built = build(oneKey);
@@ -179,7 +182,7 @@ describe('zones', () => {
             history: built,
             operations,
             semantics: keySemantics('cas-register', built),
-            budget: { inspectionsLeft: 1e7 },
+            budget: { inspectionsLeft: 1e7, visitedBytesMax: 2 ** 24 },
           });
           if (zones === undefined || outcome.type === 'gave-up') expect.fail('both must decide');
           seen[outcome.type] += 1;
@@ -269,8 +272,12 @@ describe('a verdict', () => {
     const rows = ['0 invoke cas [null,1]', '1 invoke cas [1,2]', '1 ok cas true', '0 ok cas true'];
     const built = history(...rows);
     expect(checkLinearizability(built, 'cas-register').linearizable).toBe(true);
-    const verdict = checkLinearizability(built, 'cas-register', { inspectionsMax: 0 });
-    expect(verdict.linearizable).toBe('unknown');
+    for (const limit of [{ inspectionsMax: 0 }, { searchBytesMax: 0 }]) {
+      expect(checkLinearizability(built, 'cas-register', limit)).toMatchObject({
+        linearizable: 'unknown',
+        explanation: 'the search for an order on the register gave up',
+      });
+    }
   });
 
   test.each([
