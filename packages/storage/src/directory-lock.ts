@@ -14,11 +14,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { link, mkdir, open, unlink } from 'node:fs/promises';
+import { link, open, unlink } from 'node:fs/promises';
 import net from 'node:net';
 import { resolve } from 'node:path';
 import { CodedError, optionInvalid } from '@quorate/core';
 import { diskError } from './disk-error.ts';
+import { nodeFileSystem } from './node-file-system.ts';
 
 export interface DirectoryLock {
   /** Lets go. Safe to call twice. The end of the process does the same. */
@@ -41,7 +42,7 @@ const attemptsMax = 20;
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const path = resolve(directory);
   try {
-    await mkdir(path, { recursive: true });
+    await nodeFileSystem().makeDirectory(path);
     const place = await socketPlace(path);
     try {
       return await takeLevel(place, 0);

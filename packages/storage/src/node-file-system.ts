@@ -6,7 +6,7 @@
  */
 import fs from 'node:fs';
 import { dirname } from 'node:path';
-import { diskError } from './disk-error.ts';
+import { diskError, errnoOf } from './disk-error.ts';
 import { totalBytes } from './disk-operation.ts';
 import type { File, FileSystem, OpenMode } from './file-system.ts';
 
@@ -114,17 +114,36 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Makes the directory, then syncs every directory in which a new name came to stand. */
+/**
+ * Makes the directory and those above it, and syncs each one in which a new name came to stand.
+ * Not `recursive: true`, which on Node 20 turns for ever where a directory can never be made (`/proc/x`).
+ */
 async function makeDirectory(directory: string): Promise<void> {
-  const first = await call<string | undefined>('make-directory', directory, (done) =>
-    fs.mkdir(directory, { recursive: true }, done),
-  );
-  if (first === undefined) return;
-  const last = dirname(first);
-  for (let at = dirname(directory); ; at = dirname(at)) {
-    await syncDirectory(at);
-    if (at === last || at === dirname(at)) return;
+  const made = await makeOne(directory);
+  if (made === 'exists') return;
+  if (made === 'no-parent') {
+    const parent = dirname(directory);
+    if (parent === directory) throw diskError('ENOENT', 'make-directory', directory);
+    await makeDirectory(parent);
+    if ((await makeOne(directory)) === 'no-parent') throw diskError('ENOENT', 'make-directory', directory);
   }
+  await syncDirectory(dirname(directory));
+}
+
+async function makeOne(directory: string): Promise<'made' | 'exists' | 'no-parent'> {
+  try {
+    await call<void>('make-directory', directory, (done) =>
+      fs.mkdir(directory, (error) => done(error, undefined)),
+    );
+    return 'made';
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') return 'no-parent';
+    if (errno !== 'EEXIST') throw error;
+  }
+  const stats = await call<fs.Stats>('make-directory', directory, (done) => fs.stat(directory, done));
+  if (!stats.isDirectory()) throw diskError('ENOTDIR', 'make-directory', directory);
+  return 'exists';
 }
 
 async function list(directory: string): Promise<readonly string[]> {
@@ -132,7 +151,7 @@ async function list(directory: string): Promise<readonly string[]> {
     const names = await call<string[]>('list', directory, (done) => fs.readdir(directory, done));
     return names.sort();
   } catch (error) {
-    if ((error as { details?: { errno?: unknown } }).details?.errno === 'ENOENT') return [];
+    if (errnoOf(error) === 'ENOENT') return [];
     throw error;
   }
 }
