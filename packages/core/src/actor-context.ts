@@ -5,7 +5,7 @@ import type { ActorRef } from './actor-ref.ts';
 import { type Address, parseAddress } from './address.ts';
 import type { ActorContext, ActorDefinition, ActorTimers, SpawnOptions } from './behavior.ts';
 import type { NodeId } from './brand.ts';
-import type { Clock, Timer } from './clock.ts';
+import { type Clock, delayMsMax, type Timer } from './clock.ts';
 import { optionInvalid } from './coded-error.ts';
 import type { Party } from './death-watch.ts';
 import type { Log } from './log.ts';
@@ -98,7 +98,9 @@ class LifeTimers implements ActorTimers {
   }
 
   after(delayMs: number, run: () => void): Timer {
-    if (!(delayMs >= 0)) throw optionInvalid('delayMs', delayMs, 'milliseconds >= 0');
+    if (!(delayMs >= 0 && delayMs <= delayMsMax)) {
+      throw optionInvalid('delayMs', delayMs, `milliseconds from 0 to ${delayMsMax}`);
+    }
     let isCancelled = false;
     const inner = this.#clock.after(delayMs, () => {
       this.#running.delete(timer);
@@ -119,7 +121,9 @@ class LifeTimers implements ActorTimers {
   }
 
   every(periodMs: number, run: () => void): Timer {
-    if (!(periodMs > 0)) throw optionInvalid('periodMs', periodMs, 'milliseconds > 0');
+    if (!(periodMs > 0 && periodMs <= delayMsMax)) {
+      throw optionInvalid('periodMs', periodMs, `milliseconds > 0, at most ${delayMsMax}`);
+    }
     let next: Timer;
     const arm = (): void => {
       next = this.after(periodMs, () => {

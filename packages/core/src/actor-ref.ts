@@ -5,7 +5,7 @@ import { addressOf } from './address.ts';
 import type { NodeId } from './brand.ts';
 
 export interface AskOptions {
-  /** Milliseconds until the ask gives up; whole or not, > 0. There is no ask without a deadline. */
+  /** Milliseconds until the ask gives up; whole or not, > 0, at most 2^31 - 1. There is no ask without a deadline. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }

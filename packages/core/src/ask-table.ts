@@ -6,7 +6,7 @@
  */
 import type { AskOptions } from './actor-ref.ts';
 import type { NodeId } from './brand.ts';
-import type { Clock, Timer } from './clock.ts';
+import { type Clock, delayMsMax, type Timer } from './clock.ts';
 import { CodedError, optionInvalid } from './coded-error.ts';
 
 interface PendingAsk {
@@ -46,8 +46,8 @@ export class AskTable {
     { timeoutMs, signal }: AskOptions,
     send: (ask: number) => void,
   ): Promise<unknown> {
-    if (typeof timeoutMs !== 'number' || !(timeoutMs > 0) || timeoutMs === Infinity) {
-      return Promise.reject(optionInvalid('timeoutMs', timeoutMs, 'a finite number of milliseconds > 0'));
+    if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= delayMsMax)) {
+      return Promise.reject(optionInvalid('timeoutMs', timeoutMs, `milliseconds > 0, at most ${delayMsMax}`));
     }
     if (signal?.aborted) {
       return Promise.reject(

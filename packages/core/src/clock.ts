@@ -10,12 +10,15 @@ export interface Timer {
   cancel(): void;
 }
 
+/** The longest delay that a clock takes, in milliseconds: Node fires longer ones at once. About 24 days. */
+export const delayMsMax = 2 ** 31 - 1;
+
 export interface Clock {
   /** Milliseconds since some fixed moment, with fractions; never goes back. For deadlines and leases. */
   nowMs(): number;
   /** Milliseconds since 1970, whole; may jump. For what people read, and for `timeMs` stamps. */
   wallMs(): number;
-  /** Calls `run` once, not earlier than `delayMs` (>= 0) from now. */
+  /** Calls `run` once, not earlier than `delayMs` (0 to {@link delayMsMax}) from now. */
   after(delayMs: number, run: () => void): Timer;
   /**
    * Calls `run` once, when the messages that are already here have been handled and before any timer.

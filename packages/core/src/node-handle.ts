@@ -133,6 +133,8 @@ export class NodeHandle {
     const { value } = waitAsync(this.#pauseFlags, pauseBlocked, 0, pauseTimeoutMs);
     const blocked = await Promise.race([value, pausing.then(() => 'ok')]);
     if (blocked === 'timed-out') {
+      this.#unblock();
+      this.#pausing = undefined;
       const line = `node ${this.node}: its thread did not come to a stop within ${pauseTimeoutMs} ms`;
       throw new CodedError('ERR_ASK_TIMEOUT', line, { node: this.node });
     }

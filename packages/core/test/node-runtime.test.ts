@@ -193,7 +193,7 @@ test('an ask ends with its signal: nothing sent before, unknown after', async ()
   await expect(late).rejects.toMatchObject({ code: 'ERR_ABORTED' });
 });
 
-test.each([0, -1, Number.NaN, Infinity, '5' as unknown as number])(
+test.each([0, -1, Number.NaN, Infinity, 2 ** 31, '5' as unknown as number])(
   'an ask with a deadline of %s is refused',
   async (timeoutMs) => {
     const { node } = nodes(['a']);
@@ -242,6 +242,36 @@ test('a message that cannot be encoded is refused where it is sent', () => {
   const ref = node('a').ref('b/x');
   expect(() => ref.tell({ run: () => {} })).toThrowError(/value\.run|\[4\]\.run/);
   expect(() => ref.tell(1n)).toThrowError(expect.objectContaining({ code: 'ERR_VALUE_INVALID' }));
+});
+
+test('large messages travel in frames of their own, and too large ones are refused', async () => {
+  const { clock, node } = nodes(['a', 'b']);
+  const { seen, actor } = recorder();
+  node('b').spawn('log', actor);
+  const ref = node('a').ref('b/log');
+  const sizes = [10, 3 * 2 ** 20, 2 * 2 ** 20, 10, 6 * 2 ** 20, 10];
+  for (const size of sizes) ref.tell(new Uint8Array(size));
+  await clock.settle();
+  expect(seen.map((bytes) => (bytes as Uint8Array).length)).toEqual(sizes);
+  expect(node('a').inspect().peers[0]).toMatchObject({ framesSent: 4 });
+  const refused = expect.objectContaining({ code: 'ERR_VALUE_INVALID' });
+  expect(() => ref.tell(new Uint8Array(64 * 2 ** 20))).toThrowError(refused);
+  expect(() => ref.tell(new Array(2 ** 22).fill(0))).toThrowError(refused);
+});
+
+test.each([-1, Number.NaN, 2 ** 31])('a timer of %s milliseconds is refused', (delayMs) => {
+  const { node } = nodes(['a']);
+  let context: ActorContext | undefined;
+  node('a').spawn(
+    'probe',
+    defineActor((given) => {
+      context = given;
+      return { receive() {} };
+    }),
+  );
+  const refused = expect.objectContaining({ code: 'ERR_OPTION_INVALID' });
+  expect(() => context?.timers.after(delayMs, () => {})).toThrowError(refused);
+  expect(() => context?.timers.every(delayMs, () => {})).toThrowError(refused);
 });
 
 test('a message that an actor does not accept never reaches receive', async () => {

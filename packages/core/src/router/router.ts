@@ -9,7 +9,13 @@ import { CodedError, hasCode } from '../coded-error.ts';
 import type { Link } from '../link/link.ts';
 import { packBorrowed } from '../wire/codec.ts';
 import type { Envelope } from '../wire/envelope.ts';
-import { decodeFrame, encodeFrame, frameBytesSoftMax, messageBytesMax } from '../wire/frame.ts';
+import {
+  decodeFrame,
+  encodeFrame,
+  frameBytesSoftMax,
+  messageBytesMax,
+  messageElementsMax,
+} from '../wire/frame.ts';
 
 export interface PeerCounters {
   framesSent: number;
@@ -89,7 +95,7 @@ export class Router {
   post(peer: NodeId, envelope: Envelope): boolean {
     const to = this.#peers.get(peer);
     if (to === undefined) return false;
-    const packed = packBorrowed(envelope);
+    const packed = packBorrowed(envelope, messageElementsMax);
     if (packed.length > messageBytesMax) {
       const line = `message of ${packed.length} bytes, more than ${messageBytesMax}: send it in slices`;
       throw new CodedError('ERR_VALUE_INVALID', line, { bytes: packed.length, bytesMax: messageBytesMax });

@@ -39,8 +39,8 @@ export function encodeValue(value: unknown): Uint8Array {
  * kept: its buffer is shared with every other packed value of the thread.
  * @throws CodedError `ERR_VALUE_INVALID`
  */
-export function packBorrowed(value: unknown): Uint8Array {
-  checkEncodable(value);
+export function packBorrowed(value: unknown, valuesMax = elementsMax): Uint8Array {
+  checkEncodable(value, valuesMax);
   const packed = packr.pack(value);
   if (packed.buffer.byteLength > poolBytesMax) packr.useBuffer(Buffer.allocUnsafeSlow(freshPoolBytes));
   return packed;

@@ -8,21 +8,23 @@
 import { CodedError } from '../coded-error.ts';
 import { depthMax } from './scan.ts';
 
-/** Values in one encoded value, map keys included. */
+/** Values in one encoded value at most, map keys included. */
 export const elementsMax = 2 ** 24;
 
 /** The decoder takes a byte order mark off the front of strings with more bytes than this. */
 const markKeptBytes = 64;
 
+/** Values that the check under way may still meet. It never awaits or re-enters. */
 let budget = 0;
 
 /**
  * Lets through null, undefined, booleans, numbers, well-formed strings, `Uint8Array`s, and arrays and
  * plain objects of these. (-0 arrives as 0, a `Buffer` as a `Uint8Array`.)
+ * @param limit values at most, map keys included
  * @throws CodedError `ERR_VALUE_INVALID`, naming the place and what stands there
  */
-export function checkEncodable(value: unknown): void {
-  budget = elementsMax;
+export function checkEncodable(value: unknown, limit = elementsMax): void {
+  budget = limit;
   const offence = offenceIn(value, 0);
   if (offence !== undefined) {
     const { what, path } = offence;
@@ -36,7 +38,7 @@ interface Offence {
 }
 
 function offenceIn(value: unknown, depth: number): Offence | undefined {
-  if (--budget < 0) return { what: `more than ${elementsMax} values (or a cycle)`, path: '' };
+  if (--budget < 0) return { what: 'more values than are allowed (or a cycle)', path: '' };
   switch (typeof value) {
     case 'number':
     case 'boolean':

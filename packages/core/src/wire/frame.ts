@@ -34,7 +34,9 @@ export const messageBytesMax = 64 * 2 ** 20;
 /** No frame can be larger: what claims to be is refused unread. */
 export const frameBytesMax = headerBytes + arrayHeadBytes + messageBytesMax + frameBytesSoftMax;
 /** Values in one frame: bounds the memory that decoding can take, at some tens of bytes a value. */
-const frameElementsMax = 2 ** 22;
+const frameElementsMax = 2 ** 22 + 1;
+/** Values in one message, its envelope included: what is sent is always understood. */
+export const messageElementsMax = frameElementsMax - 1;
 
 /** One frame of `envelopes`, packed ones, in an owned and exactly sized buffer. */
 export function encodeFrame(envelopes: readonly Uint8Array[], envelopeBytes: number): Uint8Array {
