@@ -160,8 +160,11 @@ export interface Protocol<State, Message> {
 
 /** A view for checkers. */
 export interface ProtocolInspection extends ProtocolStatus {
-  /** Everything in the log above the snapshot, ascending. */
-  readonly entries: readonly Entry[];
+  /**
+   * What the log holds above `index`, ascending; what the snapshot holds is not in it. A function,
+   * because checkers look after every step and mostly at the end. Only good until the next step.
+   */
+  entriesAbove(index: LogIndex): readonly Entry[];
   /** The promise or vote that binds this node: reign, and for whom if the protocol knows. */
   readonly promisedReign: Reign;
   readonly votedFor: NodeId | undefined;

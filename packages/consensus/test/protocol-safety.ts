@@ -115,7 +115,8 @@ export class SafetyChecks {
     }
     watched.last = after;
     // The whole log only now and then: what changed in it has passed through a write.
-    if (++this.#steps % 64 === 0) for (const entry of after.entries) this.#checkSameEntry(node, entry);
+    if (++this.#steps % 64 === 0)
+      for (const entry of after.entriesAbove(0 as LogIndex)) this.#checkSameEntry(node, entry);
   }
 
   /** `node` calls `entries` committed. */

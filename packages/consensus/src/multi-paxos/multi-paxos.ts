@@ -6,7 +6,7 @@
  * and `leader.ts` what makes progress, `learner.ts` what is chosen. [PaxosSimple], [PaxosModerately]
  */
 import type { Protocol, ProtocolInspection } from '../protocol.ts';
-import { nextSlot, noBallot, proposerOf } from './ballot.ts';
+import { laterSlot, nextSlot, noBallot, proposerOf } from './ballot.ts';
 import type { MultiPaxosMessage } from './message.ts';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
 import { type MultiPaxosState, startState } from './state.ts';
@@ -30,7 +30,7 @@ function inspect(state: MultiPaxosState): ProtocolInspection {
   const { promised, log } = state;
   return {
     ...statusOf(state),
-    entries: log.range(nextSlot(log.forgottenUpTo), log.last),
+    entriesAbove: (slot) => log.range(nextSlot(laterSlot(slot, log.forgottenUpTo)), log.last),
     promisedReign: promised,
     votedFor: promised === noBallot ? undefined : state.options.members[proposerOf(promised)],
   };

@@ -140,9 +140,9 @@ export function inspect(state: RaftState): ProtocolInspection {
   const { log, currentTerm, votedFor } = state;
   return {
     ...status(state),
-    // Read when asked for: a checker looks after every step, and at the whole log only now and then.
-    get entries() {
-      return log.between({ from: (log.snapshot.index + 1) as LogIndex, to: log.lastIndex });
+    entriesAbove(index) {
+      const from = (Math.max(index, log.snapshot.index) + 1) as LogIndex;
+      return from > log.lastIndex ? [] : log.between({ from, to: log.lastIndex });
     },
     promisedReign: currentTerm,
     votedFor,

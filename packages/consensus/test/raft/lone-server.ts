@@ -69,7 +69,10 @@ export class LoneServer {
 
   /** The terms of the log above the snapshot. */
   get terms(): number[] {
-    return raft.inspect(this.state).entries.map(({ reign }) => reign);
+    return raft
+      .inspect(this.state)
+      .entriesAbove(0 as LogIndex)
+      .map(({ reign }) => reign);
   }
 
   step(input: Input<RaftMessage>): void {

@@ -5,7 +5,7 @@
  * Safety are there.
  */
 import type { NodeId } from '@quorate/core';
-import type { Effect, Entry } from '../../src/protocol.ts';
+import type { Effect, Entry, LogIndex } from '../../src/protocol.ts';
 import type { RaftMessage } from '../../src/raft/message.ts';
 import { type RaftState, raft } from '../../src/raft/raft.ts';
 import { samePayload } from '../durable-store.ts';
@@ -28,7 +28,8 @@ function leaderAppendOnly(cluster: Cluster, node: NodeId): void {
 
 /** Leader Completeness: a leader has every entry that was committed in an earlier term. [Raft §5.4] */
 function leaderCompleteness(cluster: Cluster, node: NodeId): void {
-  const { entries, snapshotIndex } = raft.inspect(cluster.stateOf(node));
+  const { entriesAbove, snapshotIndex } = raft.inspect(cluster.stateOf(node));
+  const entries = entriesAbove(snapshotIndex);
   for (const chosen of cluster.safety.chosen) {
     const entry = entries[chosen.index - snapshotIndex - 1];
     const isThere = chosen.index <= snapshotIndex || (entry !== undefined && samePayload(entry, chosen));
@@ -41,7 +42,13 @@ function logMatching(cluster: Cluster): void {
   const logs = cluster.members
     .filter((member) => cluster.isUp(member))
     .map(
-      (member) => new Map(raft.inspect(cluster.stateOf(member)).entries.map((entry) => [entry.index, entry])),
+      (member) =>
+        new Map(
+          raft
+            .inspect(cluster.stateOf(member))
+            .entriesAbove(0 as LogIndex)
+            .map((entry) => [entry.index, entry]),
+        ),
     );
   for (const one of logs) {
     for (const other of logs) {
