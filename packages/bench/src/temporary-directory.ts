@@ -5,15 +5,19 @@ import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CodedError } from '@quorate/core';
 
 const interrupts = ['SIGINT', 'SIGTERM'] as const;
 
-/** @param purpose becomes part of the directory's name */
+/**
+ * @param purpose becomes part of the directory's name
+ * @throws CodedError `ERR_DISK_FAILED` when no directory can be made, and whatever `work` throws
+ */
 export async function withTemporaryDirectory<T>(
   purpose: string,
   work: (directory: string) => Promise<T>,
 ): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), `quorate-${purpose}-`));
+  const directory = await makeDirectory(purpose);
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   const onInterrupt = (signal: NodeJS.Signals): void => {
     remove();
@@ -26,5 +30,15 @@ export async function withTemporaryDirectory<T>(
   } finally {
     for (const signal of interrupts) process.off(signal, onInterrupt);
     remove();
+  }
+}
+
+async function makeDirectory(purpose: string): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), `quorate-${purpose}-`));
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).code;
+    const message = `no temporary directory can be made in ${tmpdir()} (${errno}); TMPDIR names another place`;
+    throw new CodedError('ERR_DISK_FAILED', message, { errno }, { cause: error });
   }
 }

@@ -3,6 +3,7 @@
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type ErrorData, errorToData, invariant } from '@quorate/core';
+import { asDiskError } from '@quorate/storage';
 import type { LimitMode } from './batch.ts';
 import { type BatchStore, groupCommitFile, memoryStore } from './group-commit-file.ts';
 import { LimitFollower, LimitLeader, type SendBytes } from './replica.ts';
@@ -24,16 +25,20 @@ export type NodeReport = { readonly type: 'ready' } | { readonly type: 'failed';
 const control = parentPort;
 invariant(control !== null, 'a node of the limit runs in a worker');
 
-const fail = (error: unknown): void => {
-  const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC';
-  const data = errorToData(error, isFull ? 'ERR_DISK_FULL' : 'ERR_DISK_FAILED');
-  control.postMessage({ type: 'failed', error: data } satisfies NodeReport);
-};
-
 function openStore(options: LimitNodeOptions, onDurable: (batches: number) => void): BatchStore {
   const { path, groupBytesMax } = options;
   if (path === undefined) return memoryStore(onDurable);
-  return groupCommitFile({ path, groupBytesMax, onDurable, onError: fail });
+  const onError = (error: unknown): void =>
+    report({ type: 'failed', error: errorToData(asDiskError(error, 'write', path)) });
+  try {
+    return groupCommitFile({ path, groupBytesMax, onDurable, onError });
+  } catch (error) {
+    throw asDiskError(error, 'preallocate', path);
+  }
+}
+
+function report(said: NodeReport): void {
+  control?.postMessage(said);
 }
 
 function sendOver(port: MessagePort): SendBytes {
@@ -62,11 +67,11 @@ function start(options: LimitNodeOptions): void {
     });
     port.on('message', (batch: ArrayBuffer) => follower.onBatch(Buffer.from(batch)));
   }
-  control?.postMessage({ type: 'ready' } satisfies NodeReport);
+  report({ type: 'ready' });
 }
 
 try {
   start(workerData as LimitNodeOptions);
 } catch (error) {
-  fail(error);
+  report({ type: 'failed', error: errorToData(error) });
 }

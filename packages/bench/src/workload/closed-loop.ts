@@ -7,7 +7,7 @@ import type { LoadMeter, Outcome } from './load-meter.ts';
 /**
  * Carries out the next operation of a process and says how it ended. Never rejects. A process has one
  * operation outstanding; one whose operation ended `unknown` is never used again, because that
- * operation may still be going on [Jepsen histories].
+ * operation may still be going on.
  */
 export type Execute = (process: number) => Promise<Outcome>;
 

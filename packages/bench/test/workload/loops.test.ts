@@ -74,7 +74,13 @@ describe('a closed loop', () => {
     const clock = new ManualClock();
     const meter = meterFrom(clock);
     const controller = new AbortController();
-    const execute = async (): Promise<Outcome> => 'failed';
+    let calls = 0;
+    const execute = async (): Promise<Outcome> => {
+      calls += 1;
+      // A loop that spins would never let the test end by itself.
+      if (calls > 1_000) controller.abort();
+      return 'failed';
+    };
     const load = closedLoop({ clients: 1, execute, meter, clock, signal: controller.signal });
     await clock.advanceTo(100);
     controller.abort();
