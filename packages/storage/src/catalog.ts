@@ -21,6 +21,13 @@ interface CatalogLog {
   extents: Extent[];
 }
 
+/** The (group, epoch) whose entries keep the oldest segment, and how many segments it keeps. */
+export interface Pinning {
+  readonly group: number;
+  readonly epoch: number;
+  readonly segments: number;
+}
+
 export class Catalog {
   readonly #logs = new Map<number, Map<number, CatalogLog>>();
   #mayFreeSegments = false;
@@ -80,8 +87,16 @@ export class Catalog {
 
   /** The oldest segment with an entry that is not forgotten; `active` when there is none. */
   oldestNeeded(active: number): number {
-    let oldest = active;
-    for (const log of this.#all()) oldest = Math.min(oldest, log.extents[0]?.sequence ?? active);
+    return active - (this.pinning(active)?.segments ?? 0);
+  }
+
+  /** Whose entries reach back furthest; undefined when all are in the segment `active`. */
+  pinning(active: number): Pinning | undefined {
+    let oldest: Pinning | undefined;
+    for (const { group, epoch, extents } of this.#all()) {
+      const segments = active - (extents[0]?.sequence ?? active);
+      if (segments > (oldest?.segments ?? 0)) oldest = { group, epoch, segments };
+    }
     return oldest;
   }
 

@@ -14,6 +14,21 @@ export interface Superblock {
   readonly clusterId: string;
   readonly node: string;
   readonly diskId: string;
+  /** The directory is known to hold a log: should there be none, it was wiped. */
+  readonly isEstablished: boolean;
+}
+
+/** A directory that is ours. */
+export interface NodeDirectory {
+  readonly diskId: string;
+  /** There was no superblock before. */
+  readonly created: boolean;
+  readonly isEstablished: boolean;
+  /**
+   * Notes durably that the log has been made. Between the superblock and the log a first start may be
+   * interrupted; so that a missing log is no damage before this, and damage after it.
+   */
+  establish(): Promise<void>;
 }
 
 export type NodeDirectoryOptions = {
@@ -31,24 +46,29 @@ const formatVersion = 1;
 
 /**
  * Opens the directory, or makes it ours when it is empty; durable once this resolves.
- * `created`: there was no superblock before.
  * @throws ERR_FOREIGN_DATA it belongs to another cluster or node, has another format, or holds files
  *   but no superblock; ERR_LOG_CORRUPT the superblock is damaged; what the disk port throws
  */
-export async function openNodeDirectory(
-  options: NodeDirectoryOptions,
-): Promise<{ readonly diskId: string; readonly created: boolean }> {
+export async function openNodeDirectory(options: NodeDirectoryOptions): Promise<NodeDirectory> {
   const { fileSystem, directory, clusterId, node } = options;
   await fileSystem.makeDirectory(directory);
   const found = await readNodeDirectory({ fileSystem, directory });
   if (found !== undefined) {
     requireSame(directory, 'cluster', { found: found.clusterId, expected: clusterId });
     requireSame(directory, 'node', { found: found.node, expected: node });
-    return { diskId: found.diskId, created: false };
   }
-  const diskId = 'diskId' in options ? options.diskId : drawDiskId(options.random);
-  await writeSuperblock(fileSystem, directory, { clusterId, node, diskId });
-  return { diskId, created: true };
+  const drawn = (): string => ('diskId' in options ? options.diskId : drawDiskId(options.random));
+  const superblock = found ?? { clusterId, node, diskId: drawn(), isEstablished: false };
+  if (found === undefined) await writeSuperblock(fileSystem, directory, superblock);
+  return {
+    diskId: superblock.diskId,
+    created: found === undefined,
+    isEstablished: superblock.isEstablished,
+    async establish() {
+      if (superblock.isEstablished) return;
+      await writeSuperblock(fileSystem, directory, { ...superblock, isEstablished: true });
+    },
+  };
 }
 
 /**
@@ -116,7 +136,7 @@ function parseSuperblock(text: string, path: string): Superblock {
   if (checksum !== checksumOf(line)) {
     throw new CodedError('ERR_LOG_CORRUPT', `${path}: the checksum does not fit`, { path, position: 0 });
   }
-  const { format, cluster, node, disk } = JSON.parse(line) as Record<string, unknown>;
+  const { format, cluster, node, disk, established } = JSON.parse(line) as Record<string, unknown>;
   if (format !== formatVersion) {
     throw new CodedError(
       'ERR_FOREIGN_DATA',
@@ -128,7 +148,12 @@ function parseSuperblock(text: string, path: string): Superblock {
       },
     );
   }
-  return { clusterId: String(cluster), node: String(node), diskId: String(disk) };
+  return {
+    clusterId: String(cluster),
+    node: String(node),
+    diskId: String(disk),
+    isEstablished: established === true,
+  };
 }
 
 function checksumOf(line: string): string {
@@ -142,6 +167,7 @@ async function writeSuperblock(fileSystem: FileSystem, directory: string, block:
     cluster: block.clusterId,
     node: block.node,
     disk: block.diskId,
+    established: block.isEstablished,
   });
   await fileSystem.remove(temporary);
   const file = await fileSystem.open(temporary, 'create');

@@ -1,4 +1,6 @@
 /** The public surface of `@quorate/storage`. */
+
+export type { Pinning } from './catalog.ts';
 export {
   type NodeDirectoryOptions,
   openNodeDirectory,

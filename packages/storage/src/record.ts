@@ -45,7 +45,8 @@ export interface HardStateRecord {
 
 /**
  * A durable snapshot holds everything up to `index`: entries at or below it are forgotten, and with
- * `discardsLog` the entries above it too (they conflicted with an installed snapshot).
+ * `discardsLog` the entries above it too (they conflicted with an installed snapshot). One with a lower
+ * index than an earlier one leaves the position where it is: what is forgotten does not come back.
  */
 export interface SnapshotRecord {
   readonly type: 'snapshot';

@@ -12,10 +12,12 @@ import {
   decodeSegmentHeader,
   extendSegment,
   openSegment,
+  orClose,
   type Segment,
   type SegmentPlace,
   segmentPath,
   segmentSequence,
+  segmentSize,
 } from './segment.ts';
 import { type SegmentFrame, type SegmentScan, scanSegment } from './segment-scan.ts';
 import { judgeTail } from './tail-verdict.ts';
@@ -41,7 +43,7 @@ interface ReadSegment {
 
 /**
  * Reads the whole log, cuts a torn tail, and syncs what a crash may have left in the page cache only.
- * @param segmentBytes the size to which a prepared segment is filled up
+ * @param segmentBytes the size that segments grow to
  * @throws ERR_LOG_CORRUPT on damage that a crash does not explain; ERR_FOREIGN_DATA when the log
  *   belongs to another disk or format; what the disk port throws
  */
@@ -64,12 +66,20 @@ export async function recoverLog(place: SegmentPlace, segmentBytes: number): Pro
   if (tail !== undefined && judgeTail(tail.scan.evidence) === 'rot') throw rotten(tail);
   checkNoneMissing(place, sequences, tail);
 
+  const segment = tail && (await repairTail(place, tail));
+  const size = segmentSize(segmentBytes, segment?.sizeBytes);
+  const next =
+    unused &&
+    (await blankSegment(place, unused, size).catch(async (error: unknown) => {
+      await segment?.file.close().catch(() => undefined);
+      throw error;
+    }));
   return {
     logs: replay.recovered(),
     catalog,
     sequences: sequences.filter((sequence) => sequence !== unused?.sequence),
-    tail: tail && { segment: await repairTail(place, tail), position: tail.scan.end },
-    next: unused && (await blankSegment(place, unused, segmentBytes)),
+    tail: segment && { segment, position: tail.scan.end },
+    next,
   };
 }
 
@@ -160,21 +170,23 @@ async function repairTail(place: SegmentPlace, { sequence, bytes, scan }: ReadSe
   const segment = await openSegment(place, sequence);
   const lastCommit = bytes.subarray(scan.lastCommit, scan.end);
   const cut = new Uint8Array(Math.max(0, scan.dataEnd - scan.end));
-  await segment.file.write([lastCommit, cut], scan.lastCommit);
-  await segment.file.datasync();
-  return segment;
+  return orClose(segment, async () => {
+    await segment.file.write([lastCommit, cut], scan.lastCommit);
+    await segment.file.datasync();
+  });
 }
 
 /** A segment that was prepared, or whose first commit never ended, becomes zeroes through and through. */
 async function blankSegment(
   place: SegmentPlace,
   { sequence, scan }: ReadSegment,
-  segmentBytes: number,
+  sizeBytes: number,
 ): Promise<Segment> {
   const segment = await openSegment(place, sequence);
-  if (scan.dataEnd > 0) await segment.file.write([new Uint8Array(scan.dataEnd)], 0);
-  await segment.file.datasync();
-  await extendSegment(segment, segmentBytes);
-  await place.fileSystem.syncDirectory(place.directory);
-  return segment;
+  return orClose(segment, async () => {
+    if (scan.dataEnd > 0) await segment.file.write([new Uint8Array(scan.dataEnd)], 0);
+    await segment.file.datasync();
+    await extendSegment(segment, sizeBytes);
+    await place.fileSystem.syncDirectory(place.directory);
+  });
 }

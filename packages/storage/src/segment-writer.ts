@@ -5,7 +5,7 @@
  * One commit at a time. When {@link SegmentWriter.commit} resolves, the commit survives a power loss;
  * when it rejects, nothing is known about it, and the writer must not be used again.
  */
-import type { Catalog } from './catalog.ts';
+import type { Catalog, Pinning } from './catalog.ts';
 import { commitFrameBytes } from './frame.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 import type { LogRecord } from './record.ts';
@@ -18,6 +18,7 @@ import {
   type SegmentPlace,
   segmentHeaderBytes,
   segmentPath,
+  segmentSize,
 } from './segment.ts';
 
 /** The next segment is prepared once this part of the active one is used. */
@@ -58,6 +59,11 @@ export class SegmentWriter {
 
   get segments(): number {
     return this.#active === undefined ? 0 : this.#active.sequence - this.#oldestOnDisk + 1;
+  }
+
+  /** Which log keeps the oldest segment from going, if one does. */
+  get pinnedBy(): Pinning | undefined {
+    return this.#active && this.#catalog.pinning(this.#active.sequence);
   }
 
   /** Writes and syncs one commit; resolves with the bytes it took. */
@@ -133,7 +139,9 @@ export class SegmentWriter {
   }
 
   #prepare(): Promise<Segment> {
-    return createSegment(this.#place, (this.#active?.sequence ?? 0) + 1, this.#segmentBytes);
+    const active = this.#active;
+    const sizeBytes = segmentSize(this.#segmentBytes, active?.sizeBytes);
+    return createSegment(this.#place, (active?.sequence ?? 0) + 1, sizeBytes);
   }
 
   #lookAhead(): void {

@@ -96,6 +96,16 @@ export function segmentPath(directory: string, sequence: number): string {
   return `${directory}/${segmentName(sequence)}`;
 }
 
+/** The first segment of a log is small, so that a node starts at once; each one after it is larger. */
+const firstSegmentBytes = 4 * 1024 * 1024;
+const growth = 4;
+
+/** The size to prepare a segment at, when the one before it has `previousBytes` (undefined: there is none). */
+export function segmentSize(segmentBytesMax: number, previousBytes: number | undefined): number {
+  const bytes = previousBytes === undefined ? firstSegmentBytes : previousBytes * growth;
+  return Math.min(bytes, segmentBytesMax);
+}
+
 /** Opens a segment that exists. */
 export async function openSegment(place: SegmentPlace, sequence: number): Promise<Segment> {
   const path = segmentPath(place.directory, sequence);
@@ -112,11 +122,22 @@ export async function createSegment(
 ): Promise<Segment> {
   const path = segmentPath(place.directory, sequence);
   const file = await place.fileSystem.open(path, 'create');
-  const seed = segmentSeed(place.diskId, sequence);
-  const segment: Segment = { sequence, seed, path, file, sizeBytes: 0 };
-  await extendSegment(segment, sizeBytes);
-  await place.fileSystem.syncDirectory(place.directory);
-  return segment;
+  const segment: Segment = { sequence, seed: segmentSeed(place.diskId, sequence), path, file, sizeBytes: 0 };
+  return orClose(segment, async () => {
+    await extendSegment(segment, sizeBytes);
+    await place.fileSystem.syncDirectory(place.directory);
+  });
+}
+
+/** Resolves with the segment once `work` is done; closes its file when `work` fails. */
+export async function orClose(segment: Segment, work: () => Promise<void>): Promise<Segment> {
+  try {
+    await work();
+    return segment;
+  } catch (error) {
+    await segment.file.close().catch(() => undefined);
+    throw error;
+  }
 }
 
 /**

@@ -5,7 +5,8 @@
  * and one `datasync`; whatever is appended meanwhile goes with the next. A promise that a record
  * backs (a vote, an acceptance) leaves the node from `onDurable`, and from nowhere else.
  */
-import { type Clock, type CodedError, InvariantError, invariant, optionInvalid } from '@quorate/core';
+import { type Clock, CodedError, InvariantError, invariant, optionInvalid } from '@quorate/core';
+import type { Pinning } from './catalog.ts';
 import { asDiskError } from './disk-error.ts';
 import type { FileSystem } from './file-system.ts';
 import { commitFrameBytes } from './frame.ts';
@@ -21,10 +22,15 @@ export interface WriteAheadLogOptions {
   readonly directory: string;
   /** Only `defer` is used: a commit collects what is appended until then. */
   readonly clock: Pick<Clock, 'defer'>;
-  /** Size of a segment, 1 KiB to 1 GiB; a larger commit makes its own segment larger. Default 64 MiB. */
+  /**
+   * The size that segments grow to, 1 KiB to 1 GiB: the first has 4 MiB at most, so that a node starts
+   * at once, and a commit larger than a segment makes its own segment larger. Default 64 MiB.
+   */
   readonly segmentBytes?: number;
   /** Identity of the disk, at most 64 bytes of UTF-8: a log made under another one is refused. Default ''. */
   readonly diskId?: string;
+  /** The directory is known to have held a log: when there is none, that is ERR_LOG_CORRUPT. Default false. */
+  readonly mustExist?: boolean;
   /** The log cannot go on: a write or a sync failed. Called once; no `onDurable` follows. */
   readonly onFailure: (error: CodedError) => void;
 }
@@ -38,6 +44,8 @@ export interface WriteAheadLogStatus {
   readonly groupCommits: number;
   /** Bytes appended and not durable yet. */
   readonly pendingBytes: number;
+  /** Whose entries keep the oldest segments: a snapshot of that group would let them go. */
+  readonly pinnedBy: Pinning | undefined;
   /** Why the log has stopped, if it has. */
   readonly failure: CodedError | undefined;
 }
@@ -50,8 +58,9 @@ interface Batch {
 }
 
 const segmentBytesDefault = 64 * 1024 * 1024;
-/** A batch takes no further append once it is this large; the next batch follows in a commit of its own. */
+/** A batch takes no further append once it is this large, or fills this part of a segment. */
 const batchBytesMax = 4 * 1024 * 1024;
+const batchPartMax = 1 / 4;
 /** Batches kept for reuse: one being written, one being filled. */
 const spareBatchesMax = 2;
 
@@ -60,6 +69,7 @@ export class WriteAheadLog {
   readonly recovered: readonly RecoveredLog[];
   readonly #writer: SegmentWriter;
   readonly #path: string;
+  readonly #batchBytesMax: number;
   readonly #clock: Pick<Clock, 'defer'>;
   readonly #onFailure: (error: CodedError) => void;
   readonly #queue: Batch[] = [];
@@ -88,10 +98,18 @@ export class WriteAheadLog {
     const place = { fileSystem, directory, diskId };
     await fileSystem.makeDirectory(directory);
     const recovery = await recoverLog(place, segmentBytes);
+    if (options.mustExist === true && recovery.tail === undefined) {
+      const details = { path: directory, position: 0 };
+      throw new CodedError('ERR_LOG_CORRUPT', `${directory} has held a log, which is gone`, details);
+    }
     const writer = new SegmentWriter(place, segmentBytes, recovery);
-    const log = new WriteAheadLog(options, writer, recovery.logs);
-    await writer.commit(newBatch());
-    return log;
+    try {
+      await writer.commit(newBatch());
+    } catch (error) {
+      await writer.close().catch(() => undefined);
+      throw error;
+    }
+    return new WriteAheadLog(options, writer, recovery.logs);
   }
 
   private constructor(
@@ -102,6 +120,8 @@ export class WriteAheadLog {
     this.recovered = recovered;
     this.#writer = writer;
     this.#path = options.directory;
+    const segmentBytes = options.segmentBytes ?? segmentBytesDefault;
+    this.#batchBytesMax = Math.min(batchBytesMax, segmentBytes * batchPartMax);
     this.#clock = options.clock;
     this.#onFailure = options.onFailure;
   }
@@ -129,7 +149,7 @@ export class WriteAheadLog {
 
   /**
    * Waits until everything appended is durable, or the log has failed; marks the end as synced, so that
-   * any later damage is known for what it is; closes the files.
+   * any later damage is known for what it is; closes the files. On a disk that hangs it waits as well.
    */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown();
@@ -143,13 +163,14 @@ export class WriteAheadLog {
       syncedBytes: this.#syncedBytes,
       groupCommits: this.#groupCommits,
       pendingBytes: batches.reduce((bytes, { frames }) => bytes + frames.length, 0),
+      pinnedBy: this.#writer.pinnedBy,
       failure: this.#failure,
     };
   }
 
   #batchToFill(): Batch {
     const last = this.#queue.at(-1);
-    if (last !== undefined && last.frames.length < batchBytesMax) return last;
+    if (last !== undefined && last.frames.length < this.#batchBytesMax) return last;
     const batch = this.#spare.pop() ?? newBatch();
     this.#queue.push(batch);
     return batch;

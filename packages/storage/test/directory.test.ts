@@ -1,7 +1,14 @@
 /** The superblock: a directory knows its cluster, its node and its disk. */
 import { seededRandom } from '@quorate/core';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { faultyFileSystem, MemoryFileSystem, openNodeDirectory, readNodeDirectory } from '../src/index.ts';
+import {
+  faultyFileSystem,
+  MemoryFileSystem,
+  openNodeDirectory,
+  readNodeDirectory,
+  WriteAheadLog,
+} from '../src/index.ts';
+import { promiseClock } from './log-twin.ts';
 
 let memory: MemoryFileSystem;
 beforeEach(() => {
@@ -23,21 +30,46 @@ describe('a node directory', () => {
     expect(first.created).toBe(true);
     expect(first.diskId).toMatch(/^[0-9a-f]{32}$/);
     memory.crash(seededRandom(9));
-    expect(await open({ seed: 2 })).toEqual({ diskId: first.diskId, created: false });
+    expect(await open({ seed: 2 })).toMatchObject({ diskId: first.diskId, created: false });
     expect(await readNodeDirectory({ fileSystem: memory, directory: '/data/a' })).toEqual({
       clusterId: 'orders',
       node: 'a',
       diskId: first.diskId,
+      isEstablished: false,
     });
   });
 
   test('takes a disk id from outside', async () => {
     const options = { fileSystem: memory, directory: '/d', clusterId: 'c', node: 'n', diskId: 'mine' };
-    expect(await openNodeDirectory(options)).toEqual({ diskId: 'mine', created: true });
-    expect(await openNodeDirectory({ ...options, diskId: 'other' })).toEqual({
+    expect(await openNodeDirectory(options)).toMatchObject({ diskId: 'mine', created: true });
+    expect(await openNodeDirectory({ ...options, diskId: 'other' })).toMatchObject({
       diskId: 'mine',
       created: false,
     });
+  });
+
+  test('whose log was wiped is not taken for a new one', async () => {
+    const openLog = async (directory: Awaited<ReturnType<typeof open>>): Promise<WriteAheadLog> =>
+      WriteAheadLog.open({
+        fileSystem: memory.mount(),
+        directory: '/data/a/log',
+        clock: promiseClock,
+        segmentBytes: 4_096,
+        diskId: directory.diskId,
+        mustExist: directory.isEstablished,
+        onFailure: () => undefined,
+      });
+    const first = await open();
+    await (await openLog(first)).close();
+    const interrupted = await open();
+    expect(interrupted).toMatchObject({ created: false, isEstablished: false });
+    await interrupted.establish();
+    memory.crash(seededRandom(2));
+    await (await openLog(await open())).close();
+    for (const path of memory.paths().filter((path) => path.endsWith('.log'))) await memory.remove(path);
+    const wiped = await open();
+    expect(wiped.isEstablished).toBe(true);
+    await expect(openLog(wiped)).rejects.toMatchObject({ code: 'ERR_LOG_CORRUPT' });
   });
 
   test.each([
@@ -83,7 +115,7 @@ describe('a node directory', () => {
       memory.crash(seededRandom(stopAt));
       operations = 100;
       const again = await open({ seed: 2 });
-      if (diskId !== undefined) expect(again).toEqual({ diskId, created: false });
+      if (diskId !== undefined) expect(again).toMatchObject({ diskId, created: false });
     }
   });
 

@@ -140,6 +140,16 @@ describe('segments', () => {
     }
   });
 
+  test('segments grow: the first is small, so that a node starts at once', async () => {
+    const { memory, open } = setUp(20 * 1024 * 1024);
+    const log = await open();
+    for (let index = 1; index <= 9; index++)
+      await append(log, entriesRecord(index, new Uint8Array(3_000_000).fill(1)));
+    await log.close();
+    const sizes = memory.paths().map((path) => memory.image(path).byteLength / 1024 / 1024);
+    expect(sizes).toEqual([4, 16, 20, 20]);
+  });
+
   test('a segment goes once a snapshot covers its entries, and the rest replays the same', async () => {
     const { memory, open } = setUp(2_048);
     const log = await open();
@@ -170,6 +180,7 @@ describe('segments', () => {
       await append(log, { type: 'snapshot', group: 0, epoch: 1, index, reign: 1, discardsLog: false });
     }
     expect(log.status.segments).toBeGreaterThan(8);
+    expect(log.status.pinnedBy).toMatchObject({ group: 5, epoch: 1 });
     await append(log, { type: 'truncate', group: 5, epoch: 1, after: 0 });
     await append(log, small(21));
     await quiet();
