@@ -1,6 +1,7 @@
 /** The sentences of the papers, each as a test of one member. */
 import { describe, expect, test } from 'vitest';
 import { noSlot, roundOf } from '../../src/multi-paxos/ballot.ts';
+import { decodeHardState } from '../../src/multi-paxos/hard-state.ts';
 import {
   accept,
   accepted,
@@ -307,6 +308,38 @@ describe('what is chosen', () => {
     member.sync();
     expect(member.take('accepted').at(-1)).toMatchObject({ to: 'c', ballot: high, first: 1, last: 1 });
     expect(() => member.receive('c', accept(high, [entry(1, high, 'other')]))).toThrow('is chosen');
+  });
+});
+
+describe('what is written', () => {
+  test('the hint of what is chosen never runs ahead of the values that are durable', () => {
+    const member = new Member('b', ['a', 'b', 'c']);
+    const values = Array.from({ length: 300 }, (_, at) => entry(at + 1, low, `v${at}`));
+    const hintOf = (effects: ReturnType<Member['step']>) => {
+      const write = effects.find((effect) => effect.type === 'persist');
+      return write?.hardState === undefined ? undefined : decodeHardState(write.hardState).chosenUpTo;
+    };
+    // The promise, the values and the knowledge that they are chosen come in one step, and one write.
+    expect(hintOf(member.receive('a', accept(low, values, 300)))).toBe(0);
+    expect(member.status.commitIndex).toBe(300);
+    expect(hintOf(member.receive('a', accept(low, [entry(301, low, 'x')])))).toBeUndefined();
+    member.sync();
+    expect(hintOf(member.receive('a', accept(low, [entry(302, low, 'y')])))).toBe(300);
+    member.sync();
+    expect(hintOf(member.receive('a', accept(low, [entry(303, low, 'z')])))).toBeUndefined();
+    member.restart();
+    member.pass(10);
+    expect(member.chosen).toHaveLength(300);
+  });
+
+  test('who waits for its own disk does not stand', () => {
+    const member = new Member();
+    member.receive('a', accept(low, [entry(1, low, 'x')]));
+    member.pass(2_000);
+    expect(member.take('canvass')).toEqual([]);
+    member.sync();
+    member.pass(310);
+    expect(member.take('canvass').length).toBeGreaterThan(0);
   });
 });
 
