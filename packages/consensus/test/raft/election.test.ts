@@ -199,6 +199,16 @@ describe('voting', () => {
     expect(server.heard('vote-reply')).toHaveLength(2);
   });
 
+  test('[Raft fig. 2] a vote is written, also when its term is durable already', () => {
+    const server = new LoneServer({ terms: [1] });
+    server.pass(160);
+    server.receive('b', voteRequest(2, [0, 0]));
+    server.sync();
+    server.listen().receive('c', voteRequest(2, [1, 1]));
+    expect(server.said).toEqual([]);
+    expect(server.unsynced).toMatchObject([{ hardState: expect.any(Uint8Array) }]);
+  });
+
   test('[Raft fig. 2] a vote survives a restart', () => {
     const server = new LoneServer({ term: 4, votedFor: 'b' });
     server.pass(160);

@@ -134,6 +134,16 @@ describe('the window of a peer', () => {
     expect(server.heard('append')).toMatchObject([{ to: 'b', message: { prevIndex: 1, entries: [{}, {}] } }]);
   });
 
+  test('an acknowledgement that came late does not lower what has matched', () => {
+    const server = established();
+    server.propose('x', 'y');
+    server.sync();
+    server.acknowledge('b', 3);
+    server.acknowledge('b', 2);
+    server.listen().pass(50);
+    expect(server.heard('heartbeat')[0]).toMatchObject({ to: 'b', message: { commitIndex: 3 } });
+  });
+
   test('a rejection from before what has matched changes nothing', () => {
     const server = established();
     server.receive('b', { type: 'append-rejected', term: 1, prevIndex: 1, hintIndex: 0, hintTerm: 0 });
