@@ -312,6 +312,40 @@ test('a frame of nonsense is counted and reported, and the node lives on', async
   expect(await answer).toBe('still there?');
 });
 
+test('a frame that comes after the end of its node was announced is dropped', async () => {
+  const refused: unknown[] = [];
+  const { clock, node } = nodes(['a', 'b'], { onFrameInvalid: (peer) => refused.push(peer) });
+  const { seen, actor } = recorder();
+  node('b').spawn('log', actor);
+  node('a').ref('b/log').tell('straggler');
+  node('b').detachLink('a' as NodeId, 'test');
+  await clock.settle();
+  expect([seen, refused]).toEqual([[], []]);
+});
+
+test('a turn that takes long ends early, so that timers get theirs', async () => {
+  const { clock, node } = nodes(['a'], { limits: { turnMs: 10 } });
+  let nowMs = 0;
+  clock.nowMs = () => nowMs;
+  let handled = 0;
+  const slow = defineActor(() => ({
+    receive() {
+      handled++;
+      nowMs += 1;
+    },
+  }));
+  const ref = node('a').spawn('slow', slow);
+  for (let number = 0; number < 200; number++) ref.tell(number);
+  const progress: number[] = [];
+  const look = (): void => {
+    progress.push(handled);
+    if (handled < 200) clock.defer(look);
+  };
+  clock.defer(look);
+  await clock.settle();
+  expect(progress.length).toBeGreaterThan(3);
+});
+
 test('stashed messages are handled again, in order and ahead of others, and asks are answered then', async () => {
   const { clock, node } = nodes(['a']);
   const seen: string[] = [];

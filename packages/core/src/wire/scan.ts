@@ -43,7 +43,8 @@ export function scan(bytes: Uint8Array, limits: ScanLimits): number {
   while (true) {
     while (missing[depth] === 0) {
       if (depth === 0) {
-        if (at !== end) throw invalid(`${end - at} bytes after the value`, at);
+        if (at > end) throw invalid('bytes end inside a value', end);
+        if (at < end) throw invalid('bytes after the value', at);
         return elements;
       }
       depth--;
@@ -56,13 +57,12 @@ export function scan(bytes: Uint8Array, limits: ScanLimits): number {
     if (isMap[depth] === 1 && (left & 1) === 0) checkKey(bytes, at, head);
     const count = itemsOf(bytes, at, head);
     if (count < 0) {
-      at += -count;
-      if (at > end) throw invalid('bytes end inside a value', end);
+      // Beyond the end, it is found out by what is missing or left over.
+      at -= count;
       continue;
     }
     at += head < 0xa0 ? 1 : (head & 1) === 0 ? 3 : 5;
     if (count === 0) continue;
-    if (count > end - at) throw invalid('a count beyond the bytes that are left', at);
     if (++depth > limits.depthMax) throw invalid(`deeper than ${limits.depthMax}`, at);
     missing[depth] = count;
     isMap[depth] = head < 0x90 || head > 0xdd ? 1 : 0;

@@ -1,4 +1,5 @@
 /** A frame arrives whole and unchanged, or not at all. */
+import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { hasCode, seededRandom } from '../../src/index.ts';
 import { encodeValue } from '../../src/wire/codec.ts';
@@ -28,7 +29,7 @@ function forged(body: Uint8Array, count: number): Uint8Array {
   frame.set(body, headerBytes);
   view.setUint32(8, body.length);
   view.setUint32(12, count);
-  view.setUint32(4, crc(frame.subarray(8)));
+  view.setUint32(4, crc32(frame.subarray(8)));
   return frame;
 }
 
@@ -69,7 +70,10 @@ test.each<[string, (frame: Uint8Array) => Uint8Array]>([
   ['has another magic', (frame) => frame.with(0, 0)],
   ['is of another version', (frame) => frame.with(2, 2)],
   ['is of another type', (frame) => frame.with(3, 9)],
-  ['is longer than any frame may be', () => new Uint8Array(frameBytesMax + 1)],
+  [
+    'is longer than any may be',
+    () => forged(encodeValue([[0, 'a', 'b', 0, new Uint8Array(frameBytesMax)]]), 1),
+  ],
   ['is no bytes at all', () => ({ length: 99 }) as Uint8Array],
 ])('a frame that %s is refused', (_, damage) => {
   expect(() => decodeFrame(damage(frameOf(envelopes)))).toThrowError(
