@@ -1,0 +1,57 @@
+/**
+ * Promises are kept over restarts: the quorum that made a leader never again belongs to an older one.
+ * [Raft §5.2: the vote is durable before it is given], [PaxosSimple §2.2: an acceptor remembers in
+ * stable storage]
+ *
+ * From outside a promise is known to be durable only when a leader has come of it. If just enough nodes
+ * had promised to elect it, each of them is bound for ever; if more had, any quorum of them is.
+ */
+import { majoritySize } from '@quorate/consensus';
+import type { NodeId } from '@quorate/core';
+import type { InvariantMemory, NodeView } from './memory.ts';
+
+interface Leadership {
+  readonly reign: number;
+  readonly leader: NodeId;
+}
+
+export function promisesKept(views: readonly NodeView[], memory: InvariantMemory): string | undefined {
+  for (const view of views) {
+    const floor = memory.promiseFloors.get(view.node);
+    if (floor !== undefined && !stands(view, floor)) {
+      return (
+        `${view.node} helped to elect ${floor.leader} in reign ${floor.reign}, ` +
+        `and is now at ${view.promisedReign} for ${view.votedFor ?? 'nobody'}`
+      );
+    }
+    if (memory.before(view) === undefined) {
+      const broken = quorumIsBroken(memory);
+      if (broken !== undefined) return broken;
+    }
+    if (view.role === 'leader') noteElection(view, memory);
+  }
+  return undefined;
+}
+
+function noteElection({ node, reign }: NodeView, memory: InvariantMemory): void {
+  if (memory.lastLed !== undefined && memory.lastLed.reign >= reign) return;
+  const leadership = { reign, leader: node };
+  memory.lastLed = leadership;
+  const promised = memory.latestViews().filter((view) => stands(view, leadership));
+  if (promised.length !== majoritySize(memory.members.length)) return;
+  for (const view of promised) memory.promiseFloors.set(view.node, leadership);
+}
+
+function quorumIsBroken(memory: InvariantMemory): string | undefined {
+  const { lastLed } = memory;
+  if (lastLed === undefined) return undefined;
+  const promised = memory.latestViews().filter((view) => stands(view, lastLed)).length;
+  if (promised >= majoritySize(memory.members.length)) return undefined;
+  return `${lastLed.leader} was elected in reign ${lastLed.reign}, and only ${promised} remember it`;
+}
+
+/** Whether the node's promise is at least the one that this leadership was built on. */
+function stands(view: NodeView, leadership: Leadership): boolean {
+  if (view.promisedReign !== leadership.reign) return view.promisedReign > leadership.reign;
+  return view.votedFor === leadership.leader;
+}
