@@ -51,13 +51,21 @@ export function runChaos<S, M>(settings: ChaosSettings<S, M>): ChaosReport {
 function runSeed<S, M>(settings: ChaosSettings<S, M>): ChaosReport {
   const { protocol, nodes, seed, chaosMs = 4_000, healMs = 5_000, options = {}, observe } = settings;
   const random = seededRandom(seed).fork('chaos');
+  // In a storm no leader lasts: faults come faster than elections, and promises are cut off mid-write.
+  const isStorm = random.chance(0.25);
   const cluster = new ProtocolCluster({
     protocol,
     nodes,
     seed,
-    syncMs: [0.1, random.chance(0.3) ? 60 : 6],
+    syncMs: [0.1, isStorm || random.chance(0.3) ? 60 : 6],
     network: roughNetwork(random),
-    options: { appendBytesMax: 40, appendsInFlightMax: 4, ...options },
+    options: {
+      appendBytesMax: 40,
+      appendsInFlightMax: 4,
+      // Now and then timers that hardly differ, so that candidates meet.
+      electionTimeoutMs: isStorm || random.chance(0.3) ? [100, 110] : [150, 300],
+      ...options,
+    },
   });
   const tally: Tally = { accepted: 0, crashes: 0, installs: 0 };
   cluster.onEffect = (node, effect) => {
@@ -70,8 +78,9 @@ function runSeed<S, M>(settings: ChaosSettings<S, M>): ChaosReport {
     cluster.run(5 + random.below(20));
     load.offer(random);
     if (cluster.nowMs < nextFaultMs) continue;
-    nextFaultMs = cluster.nowMs + random.below(200);
-    injectFault(cluster, random, tally);
+    nextFaultMs = cluster.nowMs + random.below(isStorm ? 30 : 200);
+    if (isStorm && random.chance(0.6)) powerCycleMidWrite(cluster, random, tally);
+    else injectFault(cluster, random, tally);
   }
   healAndDemandLiveness(cluster, healMs);
   return {
@@ -125,7 +134,7 @@ function injectFault<S, M>(cluster: Cluster<S, M>, random: Random, tally: Tally)
   const up = members.filter((member) => cluster.isUp(member));
   const down = members.filter((member) => !cluster.isUp(member));
   const victim = pick(random, up);
-  switch (random.below(16)) {
+  switch (random.below(18)) {
     case 0:
     case 1: {
       // Power off whoever leads, as often as anybody; sometimes more than a majority at once.
@@ -169,6 +178,10 @@ function injectFault<S, M>(cluster: Cluster<S, M>, random: Random, tally: Tally)
       for (const member of members) cluster.resume(member);
       return;
     case 11:
+    case 12:
+      powerCycleMidWrite(cluster, random, tally);
+      return;
+    case 13:
       if (victim === undefined) return;
       if (cluster.node(victim).diskHeld || random.chance(0.5)) cluster.releaseDisk(victim);
       else cluster.holdDisk(victim);
@@ -180,6 +193,17 @@ function injectFault<S, M>(cluster: Cluster<S, M>, random: Random, tally: Tally)
       cluster.compact(victim, committed.length - random.below(fresh + 1));
     }
   }
+}
+
+/** The worst moment for a power cut: something is written, maybe promised, and not synced. */
+function powerCycleMidWrite<S, M>(cluster: Cluster<S, M>, random: Random, tally: Tally): void {
+  const isWriting = (member: NodeId): boolean =>
+    cluster.isUp(member) && cluster.node(member).store.unsyncedCount > 0;
+  const victim = pick(random, cluster.members.filter(isWriting));
+  if (victim === undefined) return;
+  cluster.crash(victim);
+  cluster.restart(victim);
+  tally.crashes += 1;
 }
 
 /** The hint also comes when it is false, and to those who did not follow the victim. */

@@ -1,0 +1,53 @@
+/** What a simulated cluster is made of, and what one may ask of it: settings, conditions and outcomes. */
+import type { NodeId } from '@quorate/core';
+import type { Entry, LogIndex, Protocol, ProtocolOptions } from '../src/protocol.ts';
+import type { DurableStore } from './durable-store.ts';
+
+/** A message under way. */
+export interface Envelope<M> {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly message: M;
+  /** What crossed the link, so that a duplicate is decoded anew. */
+  readonly wire: unknown;
+}
+
+export interface NetworkConditions {
+  readonly delayMs: readonly [min: number, max: number];
+  readonly lossChance: number;
+  readonly duplicateChance: number;
+}
+
+export interface ClusterSettings<S, M> {
+  readonly protocol: Protocol<S, M>;
+  /** Number of nodes, named n1, n2, …; or their names. */
+  readonly nodes: number | readonly string[];
+  readonly seed?: number;
+  readonly network?: Partial<NetworkConditions>;
+  readonly syncMs?: readonly [min: number, max: number];
+  readonly options?: Partial<ProtocolOptions>;
+  /** How many nodes must durably hold what any node calls committed; a majority unless told. */
+  readonly commitQuorum?: number;
+}
+
+export type ProposeOutcome =
+  | { readonly type: 'accepted'; readonly first: LogIndex; readonly last: LogIndex }
+  | { readonly type: 'refused'; readonly reason: 'not-leader' | 'overloaded' };
+
+export type ReadOutcome = 'waiting' | 'refused' | LogIndex;
+
+/** One node: its protocol state, what it applied, and its disk. Without `state` it is down. */
+export interface ClusterNode<S> {
+  readonly id: NodeId;
+  readonly store: DurableStore;
+  state: S | undefined;
+  incarnation: number;
+  /** Local clock = cluster clock + this; differs from node to node and start to start. */
+  clockOffsetMs: number;
+  paused: boolean;
+  diskHeld: boolean;
+  /** When false the node gets no ticks: it answers, but starts nothing by itself. */
+  ticking: boolean;
+  /** All that was committed here since the beginning, snapshots included; index i at [i - 1]. */
+  committed: Entry[];
+}
