@@ -1,7 +1,7 @@
 /** What a simulated cluster is made of, and what one may ask of it: settings, conditions and outcomes. */
 import type { NodeId } from '@quorate/core';
 import type { Entry, LogIndex, Protocol, ProtocolOptions } from '../src/protocol.ts';
-import type { DurableStore } from './durable-store.ts';
+import { DurableStore } from './durable-store.ts';
 
 /** A message under way. */
 export interface Envelope<M> {
@@ -50,4 +50,19 @@ export interface ClusterNode<S> {
   ticking: boolean;
   /** All that was committed here since the beginning, snapshots included; index i at [i - 1]. */
   committed: Entry[];
+}
+
+/** A node that has never run. */
+export function stoppedNode<S>(id: NodeId): ClusterNode<S> {
+  return {
+    id,
+    store: new DurableStore(),
+    state: undefined,
+    incarnation: 0,
+    clockOffsetMs: 0,
+    paused: false,
+    diskHeld: false,
+    ticking: true,
+    committed: [],
+  };
 }

@@ -10,7 +10,6 @@
 import { invariant, type NodeId, type Random, seededRandom } from '@quorate/core';
 import type {
   Effect,
-  Entry,
   Input,
   LogIndex,
   Protocol,
@@ -19,32 +18,19 @@ import type {
   Reign,
 } from '../src/protocol.ts';
 import { Agenda } from './agenda.ts';
-import type {
-  ClusterNode,
-  ClusterSettings,
-  Envelope,
-  NetworkConditions,
-  ProposeOutcome,
-  ReadOutcome,
+import {
+  type ClusterNode,
+  type ClusterSettings,
+  type Envelope,
+  type NetworkConditions,
+  type ProposeOutcome,
+  type ReadOutcome,
+  stoppedNode,
 } from './cluster-settings.ts';
-import { DurableStore } from './durable-store.ts';
+import type { Due, SnapshotTransfer } from './due.ts';
+import { Links } from './links.ts';
+import { copyOfPlainData } from './plain-data.ts';
 import { SafetyChecks } from './protocol-safety.ts';
-
-type Due<M> =
-  | { readonly type: 'message'; readonly envelope: Envelope<M> }
-  | { readonly type: 'sync'; readonly node: NodeId; readonly incarnation: number }
-  | { readonly type: 'tick'; readonly node: NodeId; readonly incarnation: number }
-  | ({ readonly type: 'snapshot' } & SnapshotTransfer)
-  | { readonly type: 'snapshot-sent'; readonly transfer: SnapshotTransfer; readonly delivered: boolean };
-
-interface SnapshotTransfer {
-  readonly from: NodeId;
-  readonly incarnation: number;
-  readonly to: NodeId;
-  readonly reign: Reign;
-  readonly last: { readonly index: LogIndex; readonly reign: Reign };
-  readonly prefix: readonly Entry[];
-}
 
 export type { ClusterNode, ClusterSettings, Envelope, NetworkConditions, ProposeOutcome, ReadOutcome };
 
@@ -69,7 +55,7 @@ export class ProtocolCluster<S, M> {
   held: Envelope<M>[] = [];
   /** Called with every effect just before it is carried out. */
   onEffect: (node: NodeId, effect: Effect<M>) => void = () => {};
-  #cut = new Set<string>();
+  readonly #links: Links;
   readonly #agenda = new Agenda<Due<M>>();
   readonly #received = new Map<NodeId, SnapshotTransfer>();
   #readCount = 0;
@@ -82,6 +68,7 @@ export class ProtocolCluster<S, M> {
         ? Array.from({ length: settings.nodes }, (_, at) => `n${at + 1}`)
         : [...settings.nodes];
     this.members = names.sort() as NodeId[];
+    this.#links = new Links(this.members);
     this.random = seededRandom(settings.seed ?? 1);
     this.network = { ...perfectNetwork, ...settings.network };
     this.syncMs = settings.syncMs ?? [0, 0];
@@ -96,17 +83,7 @@ export class ProtocolCluster<S, M> {
     };
     this.safety = new SafetyChecks(settings.commitQuorum ?? Math.floor(this.members.length / 2) + 1);
     for (const id of this.members) {
-      this.nodes.set(id, {
-        id,
-        store: new DurableStore(),
-        state: undefined,
-        incarnation: 0,
-        clockOffsetMs: 0,
-        paused: false,
-        diskHeld: false,
-        ticking: true,
-        committed: [],
-      });
+      this.nodes.set(id, stoppedNode(id));
       this.restart(id);
     }
   }
@@ -304,29 +281,22 @@ export class ProtocolCluster<S, M> {
 
   /** Cuts the link in one direction. */
   cutOneWay(from: string, to: string): void {
-    this.#cut.add(`${from}>${to}`);
+    this.#links.cutOneWay(from, to);
   }
 
   cut(one: string, other: string): void {
-    this.cutOneWay(one, other);
-    this.cutOneWay(other, one);
+    this.#links.cutOneWay(one, other);
+    this.#links.cutOneWay(other, one);
   }
 
   /** Only nodes of the same side reach each other; who is in no side is alone. */
   partition(...sides: readonly (readonly string[])[]): void {
-    this.#cut.clear();
-    for (const from of this.members) {
-      for (const to of this.members) {
-        if (from !== to && !sides.some((side) => side.includes(from) && side.includes(to))) {
-          this.cutOneWay(from, to);
-        }
-      }
-    }
+    this.#links.partition(sides);
   }
 
   /** All links whole and clean, all disks and threads going; nodes that are down stay down. */
   heal(): void {
-    this.#cut.clear();
+    this.#links.heal();
     this.network = perfectNetwork;
     this.hold = () => false;
     for (const id of this.members) {
@@ -392,7 +362,7 @@ export class ProtocolCluster<S, M> {
       }
       case 'message': {
         const { from, to } = due.envelope;
-        if (this.#cut.has(`${from}>${to}`)) return;
+        if (this.#links.isCut(from, to)) return;
         if (this.node(to).paused) this.#schedule(5, due);
         else this.deliver(due.envelope);
         return;
@@ -490,8 +460,7 @@ export class ProtocolCluster<S, M> {
 
   #deliverSnapshot(transfer: SnapshotTransfer): void {
     const receiver = this.node(transfer.to);
-    const cut =
-      this.#cut.has(`${transfer.from}>${transfer.to}`) || this.random.chance(this.network.lossChance);
+    const cut = this.#links.isCut(transfer.from, transfer.to) || this.random.chance(this.network.lossChance);
     const delivered = receiver.state !== undefined && !receiver.paused && !cut;
     this.#schedule(this.#between(this.network.delayMs), { type: 'snapshot-sent', transfer, delivered });
     if (!delivered) return;
@@ -521,19 +490,4 @@ export class ProtocolCluster<S, M> {
       this.#schedule(this.#between(delayMs) * 3, { type: 'message', envelope });
     }
   }
-}
-
-/** Copies what MessagePack can carry and refuses the rest: a message must not share state with its sender. */
-function copyOfPlainData(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(copyOfPlainData);
-  if (
-    value === null ||
-    typeof value === 'number' ||
-    typeof value === 'string' ||
-    typeof value === 'boolean'
-  ) {
-    return value;
-  }
-  invariant(value instanceof Uint8Array, `an encoded message holds plain data, got ${typeof value}`);
-  return value;
 }
