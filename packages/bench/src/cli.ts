@@ -11,8 +11,9 @@ import { CodedError } from '@quorate/core';
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
 import { limitCommand } from './commands/limit.ts';
+import { simCommand } from './commands/sim.ts';
 
-const subcommands: readonly Command[] = [checkCommand(), limitCommand()];
+const subcommands: readonly Command[] = [checkCommand(), limitCommand(), simCommand()];
 
 /** The name and version that npm installed. */
 function packageVersion(): string {

@@ -21,7 +21,18 @@ export {
   type ValueTable,
 } from './history-value.ts';
 export {
+  checkInvariants,
+  InvariantMemory,
+  type NodeView,
+  type SafetyProperty,
+  safetyProperties,
+} from './invariants/index.ts';
+export {
   checkLinearizability,
   type LinearizabilityOptions,
   type LinearizabilityVerdict,
 } from './linearizability.ts';
+export { type PlantedBug, plantedBugs } from './planted-bugs.ts';
+export { type SimulationOptions, type SimulationResult, simulate } from './simulate.ts';
+export type { FaultCounts } from './simulated-cluster.ts';
+export type { NetworkCounts } from './simulated-network.ts';

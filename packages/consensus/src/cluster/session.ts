@@ -306,8 +306,11 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       tick: (nowMs, standing) => {
         this.#expireQueue(nowMs, standing);
         if (nowMs < earliestMs) return true;
-        earliestMs = expire(batch.calls, nowMs, standing);
-        if (earliestMs !== Number.POSITIVE_INFINITY) return true;
+        // As long as somebody waits for the batch it is asked again, and then all of it takes effect: whoever
+        // leaves earlier cannot know.
+        const livesOn = batch.calls.some((call) => !call.isSettled && call.deadlineMs > nowMs);
+        earliestMs = expire(batch.calls, nowMs, livesOn ? { ...standing, mayHappen: true } : standing);
+        if (livesOn) return true;
         this.#finished(batch);
         return false;
       },

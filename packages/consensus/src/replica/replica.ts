@@ -33,6 +33,7 @@ import type {
   ProtocolStatus,
   Reign,
 } from '../protocol.ts';
+import { HandledRequests } from './handled-requests.ts';
 import type { ReplicaMessage, ReplicaStatus, SnapshotOffer } from './message.ts';
 import { decodeReplicaMessage, encodeClientMessage, encodeReplicaMessage } from './message.ts';
 import { payloadIdentity } from './payload.ts';
@@ -89,6 +90,7 @@ export class Replica {
   readonly #parts: ReplicaParts;
   readonly #inputs: ProtocolInput[] = [];
   #isStepping = false;
+  readonly #handled = new HandledRequests();
   readonly #waiting = new WaitingClients();
   readonly #reads = new PendingReads();
   /** One for each `propose` input that has no `accepted` or `refused` yet. */
@@ -251,6 +253,7 @@ export class Replica {
   }
 
   #propose(asker: Asker, payload: Uint8Array): void {
+    if (!this.#handled.isFirst(asker.client.address, asker.request)) return;
     const { role, leader } = this.#protocolStatus();
     if (this.#isStopped || role !== 'leader') {
       return refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, leader);

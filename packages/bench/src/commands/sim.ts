@@ -1,0 +1,152 @@
+/** `quorate-bench sim`: deterministic simulation, seed by seed. */
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { algorithms } from '@quorate/consensus';
+import { plantedBugs, type SimulationResult } from '@quorate/simulation';
+import { Command, Option } from 'commander';
+import { describeContext } from '../machine.ts';
+import { choice, listOf, wholeNumber } from '../options.ts';
+import { startProgress } from '../progress.ts';
+import { requireWritable, writeJsonFile } from '../result-file.ts';
+import { type SeedsResult, simulateSeeds } from '../sim/simulate-seeds.ts';
+
+interface SimFlags {
+  readonly algorithm: string[];
+  readonly seeds: number;
+  readonly seed: number;
+  readonly operations: number;
+  readonly threads: number;
+  readonly plant?: string;
+  readonly keepGoing: boolean;
+  readonly trace?: string;
+  readonly json?: string;
+}
+
+const seedMax = 2 ** 32 - 1;
+
+export function simCommand(): Command {
+  return new Command('sim')
+    .description(
+      'Simulate whole clusters, each in one thread under one seed: crashes that lose unsynced writes, kills, ' +
+        'pauses, partitions, message loss, duplication and reordering. Safety is checked after every step; ' +
+        'then all is mended, and answers, equal states and a linearizable history are demanded.',
+    )
+    .addOption(
+      new Option('--algorithm <list>', `of ${algorithms.join(', ')}`)
+        .argParser((text) => listOf('--algorithm', text, (option, one) => choice(option, one, algorithms)))
+        .default([...algorithms], algorithms.join(',')),
+    )
+    .addOption(
+      new Option('--seeds <count>', 'how many seeds for each algorithm')
+        .argParser((text) => wholeNumber('--seeds', text, { min: 1, max: 1_000_000 }))
+        .default(100),
+    )
+    .addOption(
+      new Option('--seed <seed>', 'the first seed')
+        .argParser((text) => wholeNumber('--seed', text, { min: 0, max: seedMax }))
+        .default(1),
+    )
+    .addOption(
+      new Option('--operations <count>', 'operations acknowledged in each seed, at least')
+        .argParser((text) => wholeNumber('--operations', text, { min: 1, max: 1_000_000 }))
+        .default(1_000),
+    )
+    .addOption(
+      new Option('--threads <count>', 'simulations at the same time')
+        .argParser((text) => wholeNumber('--threads', text, { min: 1, max: 256 }))
+        .default(availableParallelism(), 'one per core'),
+    )
+    .addOption(
+      new Option('--plant <bug>', 'take a guard out, to see it caught').argParser((text) =>
+        choice('--plant', text, Object.keys(plantedBugs)),
+      ),
+    )
+    .option('--keep-going', 'run all seeds even after one has failed', false)
+    .option('--trace <file>', 'write the whole trace there; with --seeds 1')
+    .option('--json <file>', 'write the whole result there')
+    .action(runSim);
+}
+
+async function runSim(flags: SimFlags): Promise<void> {
+  if (flags.json !== undefined) requireWritable('--json', flags.json);
+  if (flags.trace !== undefined) requireWritable('--trace', flags.trace);
+  const progress = startProgress();
+  let last: SimulationResult | undefined;
+  let results: readonly SeedsResult[];
+  try {
+    results = await simulateSeeds(
+      {
+        algorithms: flags.algorithm,
+        firstSeed: flags.seed,
+        seeds: flags.seeds,
+        threads: Math.min(flags.threads, flags.seeds),
+        stopsAtFailure: !flags.keepGoing,
+        simulation: {
+          operations: flags.operations,
+          keepTrace: flags.trace !== undefined,
+          ...(flags.plant === undefined ? {} : { plantedBug: flags.plant }),
+        },
+      },
+      (done, of, result) => {
+        last = result;
+        progress.update(done / of, `${result.algorithm}, seed ${result.seed}`);
+      },
+    );
+  } finally {
+    progress.stop();
+  }
+  for (const result of results) console.log(describe(result, flags));
+  if (flags.trace !== undefined && last !== undefined) writeFileSync(flags.trace, last.trace);
+  if (flags.json !== undefined) {
+    const context = describeContext(process.argv.slice(2));
+    writeJsonFile(flags.json, { ...context, firstSeed: flags.seed, results: results.map(withoutTraces) });
+  }
+  if (results.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
+}
+
+function describe(result: SeedsResult, flags: SimFlags): string {
+  const { algorithm, seeds, failures, faults } = result;
+  const passed = seeds - failures.length;
+  const lines = [
+    `${algorithm}: ${passed} of ${seeds} seeds passed (from seed ${flags.seed}), ` +
+      `${result.virtualSeconds.toFixed(0)} s of virtual time in ${result.elapsedSeconds.toFixed(1)} s`,
+    `  operations acknowledged: ${result.acknowledged}, at least ${result.acknowledgedLeast} a seed; ` +
+      `outcome unknown: ${result.unknown}`,
+    `  leader changes: ${result.leaderChanges}, at least ${result.leaderChangesLeast} a seed`,
+    `  faults: ${faultNames.map(([kind, name]) => `${faults[kind]} ${name}`).join(', ')}`,
+  ];
+  for (const failure of failures) lines.push(...describeFailure(failure, flags));
+  return lines.join('\n');
+}
+
+const faultNames: readonly (readonly [keyof SimulationResult['faults'], string])[] = [
+  ['crashes', 'crashes'],
+  ['writesLost', 'unsynced writes lost'],
+  ['writesTorn', 'torn'],
+  ['kills', 'kills'],
+  ['restarts', 'restarts'],
+  ['pauses', 'pauses'],
+  ['partitions', 'partitions'],
+  ['cut', 'messages lost to them'],
+  ['dropped', 'messages dropped'],
+  ['duplicated', 'duplicated'],
+  ['reordered', 'reordered'],
+];
+
+function describeFailure({ algorithm, seed, nodes, violation }: SimulationResult, flags: SimFlags): string[] {
+  const further = [
+    ...(flags.operations === 1_000 ? [] : [`--operations ${flags.operations}`]),
+    ...(flags.plant === undefined ? [] : [`--plant ${flags.plant}`]),
+  ];
+  return [
+    `  seed ${seed} (${nodes} nodes) FAILED: ${violation ?? ''}`,
+    `  repeat it: ${['quorate-bench sim --algorithm', algorithm, '--seeds 1 --seed', seed, ...further].join(' ')}`,
+  ];
+}
+
+function withoutTraces(result: SeedsResult): SeedsResult {
+  return {
+    ...result,
+    failures: result.failures.map((failure) => ({ ...failure, trace: failure.trace.slice(-20_000) })),
+  };
+}

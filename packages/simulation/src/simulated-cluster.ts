@@ -1,0 +1,224 @@
+/**
+ * The simulated cluster: nodes, network and clients on one virtual time, and the faults that strike them.
+ */
+import { Client, type OpenedReplica, type OpenReplicaOptions, replicaActorName } from '@quorate/consensus';
+import { defineActor, invariant, type NodeId, NodeRuntime, type Random } from '@quorate/core';
+import { SimulatedNetwork } from './simulated-network.ts';
+import { type DiskLatency, SimulatedNode } from './simulated-node.ts';
+import type { Trace } from './trace.ts';
+import { NodeClock, type VirtualTime } from './virtual-time.ts';
+
+export interface SimulatedClusterOptions {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly trace: Trace;
+  readonly members: readonly NodeId[];
+  readonly latency: DiskLatency;
+  readonly replica: Omit<OpenReplicaOptions, 'fileSystem' | 'directory' | 'members' | 'clusterId'>;
+  /** Whether the end of a node's thread is told to the others, as it is when they share a process. */
+  readonly tellsOfExits: boolean;
+  readonly failed: (node: NodeId, why: string) => void;
+}
+
+/** How many faults of each kind were injected. */
+export interface FaultCounts {
+  crashes: number;
+  kills: number;
+  restarts: number;
+  pauses: number;
+  partitions: number;
+  writesLost: number;
+  writesTorn: number;
+}
+
+interface ClientNode {
+  readonly runtime: NodeRuntime;
+  readonly clock: NodeClock;
+  readonly client: Client;
+}
+
+export class SimulatedCluster {
+  readonly members: readonly NodeId[];
+  readonly network: SimulatedNetwork;
+  readonly counts: FaultCounts = {
+    crashes: 0,
+    kills: 0,
+    restarts: 0,
+    pauses: 0,
+    partitions: 0,
+    writesLost: 0,
+    writesTorn: 0,
+  };
+  readonly #options: SimulatedClusterOptions;
+  readonly #nodes = new Map<NodeId, SimulatedNode>();
+  readonly #clients = new Map<NodeId, ClientNode>();
+
+  constructor(options: SimulatedClusterOptions) {
+    const { time, random, trace, members, latency } = options;
+    this.#options = options;
+    this.members = members;
+    this.network = new SimulatedNetwork({
+      time,
+      trace,
+      random: random.fork('network'),
+      deliver: (to, from, frame) => this.#deliver(to, from, frame),
+    });
+    for (const name of members) {
+      const skews = random.fork(`skew ${name}`);
+      this.#nodes.set(
+        name,
+        new SimulatedNode({
+          name,
+          time,
+          trace,
+          random: random.fork(`node ${name}`),
+          latency,
+          wallSkewMs: skews.next() * 2_000 - 1_000,
+          replica: { ...options.replica, members, clusterId: 'simulated' },
+          failed: options.failed,
+        }),
+      );
+    }
+  }
+
+  get nodes(): readonly SimulatedNode[] {
+    return [...this.#nodes.values()];
+  }
+
+  node(name: NodeId): SimulatedNode {
+    const node = this.#nodes.get(name);
+    invariant(node !== undefined, `${name} is a member`);
+    return node;
+  }
+
+  /** Starts the node's next life, with links to everyone who lives. */
+  start(name: NodeId): void {
+    const node = this.node(name);
+    invariant(node.runtime === undefined, `${name} is down`);
+    const runtime = node.start();
+    if (node.life > 1) this.counts.restarts += 1;
+    for (const other of this.#nodes.values()) {
+      if (other === node || other.runtime === undefined) continue;
+      runtime.attachLink(other.name, this.network.connect(name, other.name), other.life);
+      other.runtime.attachLink(name, this.network.connect(other.name, name), node.life);
+    }
+    for (const [clientName, { runtime: client }] of this.#clients) this.#connect(clientName, client, node);
+  }
+
+  /** The power of the node fails: what was not synced may be lost, and it stays down until it is started. */
+  crash(name: NodeId): void {
+    this.counts.crashes += 1;
+    this.#options.trace.add(this.#options.time.nowMs, `${name} crashes`);
+    const report = this.node(name).end('power');
+    this.counts.writesLost += report?.writesDropped ?? 0;
+    this.counts.writesTorn += report?.writesTorn ?? 0;
+    this.#tellOfExit(name);
+  }
+
+  /** The node's thread ends; its writes stay with the system. */
+  kill(name: NodeId): void {
+    this.counts.kills += 1;
+    this.#options.trace.add(this.#options.time.nowMs, `${name} is killed`);
+    this.node(name).end('kill');
+    this.#tellOfExit(name);
+  }
+
+  pause(name: NodeId): void {
+    this.counts.pauses += 1;
+    this.#options.trace.add(this.#options.time.nowMs, `${name} pauses`);
+    this.node(name).pause();
+  }
+
+  resume(name: NodeId): void {
+    this.#options.trace.add(this.#options.time.nowMs, `${name} resumes`);
+    this.node(name).resume();
+  }
+
+  /** Cuts all links between members of different groups. Clients go on reaching everyone. */
+  partition(groups: readonly (readonly NodeId[])[]): void {
+    this.counts.partitions += 1;
+    this.#options.trace.add(
+      this.#options.time.nowMs,
+      `partition ${groups.map((group) => group.join('')).join('|')}`,
+    );
+    for (const from of this.members) {
+      for (const to of this.members) {
+        const together = groups.some((group) => group.includes(from) && group.includes(to));
+        if (from !== to) this.network.setCut(from, to, !together);
+      }
+    }
+  }
+
+  healNetwork(): void {
+    this.#options.trace.add(this.#options.time.nowMs, 'the network heals');
+    this.network.restoreAll();
+  }
+
+  /** The replica that leads under the highest reign, as it believes itself. */
+  leader(): NodeId | undefined {
+    let best: { name: NodeId; reign: number } | undefined;
+    for (const { name, opened } of this.#nodes.values()) {
+      const status = statusOf(opened);
+      if (status?.role === 'leader' && (best === undefined || status.reign > best.reign)) {
+        best = { name, reign: status.reign };
+      }
+    }
+    return best?.name;
+  }
+
+  /** Adds a client on a node of its own, linked to all members. */
+  addClient(name: NodeId): Promise<Client> {
+    const { time, random } = this.#options;
+    const clock = new NodeClock(time);
+    const own = random.fork(`client ${name}`);
+    const runtime = new NodeRuntime({ node: name, clock, random: own });
+    const [min, max] = this.#options.replica.tuning.electionTimeoutMs;
+    return new Promise((resolve) => {
+      const definition = defineActor<unknown, void>((context) => {
+        const client = new Client(context, {
+          nodes: this.members,
+          replica: (from, node) => from.actor(`${node}/${replicaActorName}`),
+          nonce: () => `${name} ${own.next()} ${own.next()}`,
+          patienceMs: 2 * max,
+          backOffMs: min / 6,
+        });
+        this.#clients.set(name, { runtime, clock, client });
+        for (const node of this.#nodes.values()) this.#connect(name, runtime, node);
+        for (const member of this.members) client.watch(member);
+        resolve(client);
+        return client.behavior();
+      });
+      runtime.spawn('client', definition, { mailbox: { capacity: 100_000 } });
+    });
+  }
+
+  /** Joins a client to the present life of a node. */
+  #connect(name: NodeId, client: NodeRuntime, node: SimulatedNode): void {
+    const { life, runtime } = node;
+    if (runtime === undefined) return;
+    const isUp = (): boolean => node.life === life && node.runtime !== undefined;
+    runtime.attachLink(name, this.network.connect(node.name, name, isUp), 1);
+    client.attachLink(node.name, this.network.connect(name, node.name, isUp), life);
+  }
+
+  #deliver(to: NodeId, from: NodeId, frame: Uint8Array): void {
+    const node = this.#nodes.get(to);
+    if (node !== undefined) node.deliver(from, frame);
+    else this.#clients.get(to)?.runtime.receiveFrame(from, frame);
+  }
+
+  #tellOfExit(name: NodeId): void {
+    if (!this.#options.tellsOfExits) return;
+    for (const other of this.#nodes.values()) other.runtime?.detachLink(name, 'its thread has ended');
+    for (const { runtime, client } of this.#clients.values()) {
+      runtime.detachLink(name, 'its thread has ended');
+      client.nodeDown(name);
+    }
+  }
+}
+
+function statusOf(
+  opened: OpenedReplica | undefined,
+): ReturnType<OpenedReplica['replica']['status']> | undefined {
+  return opened?.replica.status();
+}
