@@ -152,6 +152,15 @@ describe('log matching', () => {
       [{ a: { log: '1:1=x 2:1=y' } }, { a: { log: '1:1=x 2:1=z' } }],
       'log matching: index 2 of term 1 is one thing at a, another at a',
     ],
+    [
+      'another past after a restart, below what was committed before it',
+      [
+        { a: { log: '1:1=x 2:3=y', reign: 3 }, b: { log: '1:1=x 2:3=y', reign: 3 } },
+        { a: { log: '1:1=x 2:3=y', reign: 3, commit: 2 } },
+        { a: { log: '1:2=x 2:3=y', reign: 3, life: 2 } },
+      ],
+      'log matching: index 2 of term 3 follows term 1 at a, and term 2 at a',
+    ],
     ['a gap', [{ a: { log: '1:1=x 3:1=y' } }], 'log matching: a holds 1 and then 3, with a gap between'],
   ]);
 
@@ -365,6 +374,7 @@ describe.each(['raft', 'multi-paxos'])('chosen is held under %s', (algorithm) =>
   stories(algorithm, [
     ['by two of three', [onTwo, commits, { b: { life: 2, log: '1:1=x' } }], undefined],
     ['by a snapshot', [onTwo, commits, { b: { life: 2, snapshot: 1 } }], undefined],
+    ['by one and a snapshot', [{ a: { log: '1:1=x' }, b: { snapshot: 1 }, c: {} }, commits], undefined],
     ['by two, after the third lost it', [everywhere, commits, { b: { life: 2 } }], undefined],
     [
       'by one alone when it is committed',

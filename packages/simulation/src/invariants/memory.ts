@@ -45,7 +45,7 @@ export interface LogChange {
   readonly added: readonly Entry[];
   /** The reign of the entry just before the first added one, if the log holds that. */
   readonly previousReign: Reign | undefined;
-  /** Indexes whose entry is gone or another, ascending. Not after a restart: then any may be. */
+  /** Indexes whose entry is another, or gone, perhaps into a snapshot; ascending. After a restart not known. */
   readonly lost: readonly LogIndex[];
 }
 
@@ -140,7 +140,7 @@ function remember(view: NodeView, before: Remembered | undefined): Remembered {
     snapshotIndex,
     appliedIndex,
     tail: held.filter(({ index }) => index > commitIndex),
-    change: compareLogs({ held, base, seen: before?.tail ?? [], snapshotIndex }),
+    change: compareLogs({ held, base, seen: before?.tail ?? [] }),
   };
 }
 
@@ -149,9 +149,8 @@ function compareLogs(logs: {
   readonly held: readonly Entry[];
   readonly base: LogIndex;
   readonly seen: readonly Entry[];
-  readonly snapshotIndex: LogIndex;
 }): LogChange {
-  const { held, base, seen, snapshotIndex } = logs;
+  const { held, base, seen } = logs;
   const added: Entry[] = [];
   const kept = new Set<Entry>();
   let previousReign: Reign | undefined;
@@ -166,7 +165,7 @@ function compareLogs(logs: {
       added.push(entry);
     }
   }
-  const lost = seen.filter((entry) => entry.index > snapshotIndex && !kept.has(entry));
+  const lost = seen.filter((entry) => !kept.has(entry));
   return { added, previousReign, lost: lost.map(({ index }) => index) };
 }
 

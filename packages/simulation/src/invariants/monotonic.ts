@@ -36,6 +36,6 @@ function goesBack(view: NodeView, memory: InvariantMemory): string | undefined {
       return `${view.node}: ${name} went from ${before[name]} back to ${view[name]}`;
   }
   const sameVote = before.votedFor === undefined || before.votedFor === view.votedFor;
-  if (sameVote) return undefined;
+  if (sameVote || view.promisedReign !== before.promisedReign) return undefined;
   return `${view.node} gave its vote of reign ${view.promisedReign} to ${before.votedFor}, then to ${view.votedFor}`;
 }
