@@ -28,7 +28,9 @@ function leaderAppendOnly(cluster: Cluster, node: NodeId): void {
 
 /** Leader Completeness: a leader has every entry that was committed in an earlier term. [Raft §5.4] */
 function leaderCompleteness(cluster: Cluster, node: NodeId): void {
-  const { entriesAbove, snapshotIndex } = raft.inspect(cluster.stateOf(node));
+  const { entriesAbove, snapshotIndex, reign } = raft.inspect(cluster.stateOf(node));
+  // Whoever learns late that it has won may lack what the leader of a newer term has committed since.
+  if (reign < Math.max(...cluster.safety.leaderOfReign.keys())) return;
   const entries = entriesAbove(snapshotIndex);
   for (const chosen of cluster.safety.chosen) {
     const entry = entries[chosen.index - snapshotIndex - 1];
