@@ -2,7 +2,7 @@
  * A history file: one JSON event a line, in real-time order.
  *
  * `{"process":0,"type":"invoke","f":"write","key":"k","value":3}` and later, for the same process,
- * `{"process":0,"type":"ok","f":"write","key":"k"}`. `docs` of the fields: {@link HistoryEvent}.
+ * `{"process":0,"type":"ok","f":"write","key":"k"}`. The fields: {@link HistoryEvent}.
  */
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';

@@ -1,5 +1,5 @@
 /**
- * Searches for an order in which the operations of one key could have taken effect. [WingGong §4], [Lowe §4]
+ * Searches for an order in which the operations of one key could have taken effect. [WingGong], [Lowe]
  *
  * The search goes through the completions in real-time order. At each one, the operation that completes
  * must have been placed; until it is, the search places one of the operations that are under way, and

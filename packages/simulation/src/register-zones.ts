@@ -1,5 +1,5 @@
 /**
- * Decides registers whose writes are told apart by their values, without a search. [GibbonsKorach §4]
+ * Decides registers whose writes are told apart by their values, without a search. [GibbonsKorach]
  *
  * When no value is written twice, every read names its write. A write and its reads stand together in
  * any order, so all of them can be taken for one *zone* of time: from the first completion among them,

@@ -1,7 +1,6 @@
 /**
  * Promises are kept over restarts: the quorum that made a leader never again belongs to an older one.
- * [Raft §5.2: the vote is durable before it is given], [PaxosSimple §2.2: an acceptor remembers in
- * stable storage]
+ * [Raft fig. 2: persistent state is on stable storage before a reply], [PaxosSimple §2.2, §2.5]
  *
  * From outside a promise is known to be durable only when a leader has come of it. If just enough nodes
  * had promised to elect it, each of them is bound for ever; if more had, any quorum of them is.
