@@ -143,7 +143,7 @@ export class Cell {
 
   /** Runs `task` of this life when the actor does nothing else; a failure of it is the actor's. */
   perform(task: () => void): void {
-    if (this.state === 'running' && !this.#isBusy && !this.#host.isWorking()) this.#guard(task);
+    if (this.state === 'running' && !this.#isBusy) this.#guard(task);
     else this.#enqueue(task);
   }
 

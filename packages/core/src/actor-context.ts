@@ -17,8 +17,6 @@ export interface ActorContextHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Whether an actor of this node is being run right now. */
-  isWorking(): boolean;
   refFrom(sender: string, node: NodeId, name: string): ActorRef;
   spawnUnder(
     parent: Cell | undefined,

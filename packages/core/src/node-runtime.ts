@@ -100,7 +100,6 @@ export class NodeRuntime implements Courier, CellHost {
   /** Actors that have ended and still let go of what they held. */
   readonly #closing = new Set<Promise<void>>();
   #isTurnDue = false;
-  #isWorking = false;
   #isStopped = false;
   #messagesHandled = 0;
   #deadLetters = 0;
@@ -240,10 +239,6 @@ export class NodeRuntime implements Courier, CellHost {
 
   // What cells need of a node (CellHost).
 
-  isWorking(): boolean {
-    return this.#isWorking;
-  }
-
   refFrom(sender: string, node: NodeId, name: string): ActorRef {
     return new BoundRef(this, sender, node, name);
   }
@@ -351,16 +346,11 @@ export class NodeRuntime implements Courier, CellHost {
     const { messagesPerTurn = 1_024, turnMs = 10 } = this.#options.limits ?? {};
     const untilMs = this.clock.nowMs() + turnMs;
     let left = messagesPerTurn;
-    this.#isWorking = true;
-    try {
-      while (this.#ready.length > 0 && left > 0) {
-        const round = this.#ready;
-        this.#ready = [];
-        for (const cell of round) left -= this.#workOn(cell, left);
-        if (this.clock.nowMs() > untilMs) break;
-      }
-    } finally {
-      this.#isWorking = false;
+    while (this.#ready.length > 0 && left > 0) {
+      const round = this.#ready;
+      this.#ready = [];
+      for (const cell of round) left -= this.#workOn(cell, left);
+      if (this.clock.nowMs() > untilMs) break;
     }
     this.#router.flush();
     if (this.#ready.length > 0) this.#turnSoon();
@@ -403,7 +393,7 @@ export class NodeRuntime implements Courier, CellHost {
         this.#deathWatch.removeWatcher(to, { node: peer, name: from });
         break;
       case kinds.terminated: {
-        if (!this.#deathWatch.removeWatched({ node: peer, name: from }, to)) break;
+        this.#deathWatch.removeWatched({ node: peer, name: from }, to);
         const reason = body === 'failed' ? 'failed' : 'stopped';
         this.#cells.get(to)?.signal({ type: 'terminated', address: addressOf(peer, from), reason });
         break;

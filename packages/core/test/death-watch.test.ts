@@ -1,5 +1,6 @@
 /** Who watches an actor hears of its end, once, wherever both live. */
 import { expect, test } from 'vitest';
+import { DeathWatch } from '../src/death-watch.ts';
 import { defineActor, type NodeId, type Signal } from '../src/index.ts';
 import { nodes } from './nodes.ts';
 
@@ -130,4 +131,55 @@ test('a watcher hears of the end of a node that stopped in good order', async ()
   node('a').detachLink('b' as NodeId, 'stopped');
   await clock.settle();
   expect(signals).toHaveLength(1);
+});
+
+test('who stops watching, or stops, leaves no entry behind on the other node', async () => {
+  for (const end of ['unwatch', 'stop'] as const) {
+    const { clock, node } = nodes(['a', 'b']);
+    node('b').spawn('target', mortal);
+    const watcher = defineActor<string>((context) => {
+      context.watch(context.actor('b/target'));
+      return {
+        receive: () => (end === 'stop' ? context.stop() : context.unwatch(context.actor('b/target'))),
+      };
+    });
+    node('a').spawn('watcher', watcher).tell('go');
+    await clock.settle();
+    expect(node('b').inspect().peers[0]).toMatchObject({ messagesReceived: 2 });
+  }
+});
+
+test('a peer that is gone is forgotten as a watcher', () => {
+  const books = new DeathWatch();
+  books.addWatcher('target', { node: 'b' as NodeId, name: 'x' });
+  books.addWatcher('target', { node: 'c' as NodeId, name: 'y' });
+  expect(books.takeWatched('b' as NodeId)).toEqual([]);
+  expect(books.takeWatchers('target')).toEqual([{ node: 'c', name: 'y' }]);
+});
+
+test('an end that waits for a busy watcher is no news once it stopped watching', async () => {
+  const { clock, node } = nodes(['a']);
+  const signals: Signal[] = [];
+  let release = (): void => {};
+  const target = node('a').spawn('target', mortal);
+  const watcher = defineActor<string>(
+    (context) => {
+      context.watch(target);
+      return {
+        async receive() {
+          await new Promise<void>((resolve) => (release = resolve));
+          context.unwatch(target);
+        },
+        signal: (signal) => void signals.push(signal),
+      };
+    },
+    { turns: 'sequential' },
+  );
+  node('a').spawn('watcher', watcher).tell('go');
+  await clock.settle();
+  target.tell('stop');
+  await clock.settle();
+  release();
+  await clock.settle();
+  expect(signals).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /** What becomes of an actor that fails: the rule alone, and the rule at work. */
 import { expect, test } from 'vitest';
-import { type ActorFailure, defineActor, type RestartPolicy } from '../src/index.ts';
+import { type ActorFailure, CodedError, defineActor, type RestartPolicy } from '../src/index.ts';
 import { judge } from '../src/supervision.ts';
 import { nodes } from './nodes.ts';
 
@@ -220,4 +220,129 @@ test('an answer of an earlier life is not given in the next', async () => {
   await clock.settle();
   answer('too late');
   await failed;
+});
+
+test('a promise of an earlier life that is rejected late does not fail the next', async () => {
+  const { clock, node } = nodes(['a']);
+  let reject: (error: Error) => void = () => {};
+  const actor = defineActor<string>(() => ({
+    receive(message) {
+      if (message === 'fail') throw new Error('told to');
+      return new Promise<void>((_, fail) => (reject = fail));
+    },
+  }));
+  const ref = node('a').spawn('late', actor, { restart: policy });
+  ref.tell('wait');
+  ref.tell('fail');
+  await clock.advance(50);
+  reject(new Error('too late'));
+  await clock.advance(50);
+  expect(node('a').inspect().actors).toMatchObject([{ state: 'running', restarts: 1 }]);
+});
+
+test('a coded error at a tell has nobody to answer, so it is a failure', async () => {
+  const { clock, node } = nodes(['a']);
+  const actor = defineActor(() => ({
+    receive() {
+      throw new CodedError('ERR_NOT_LEADER', 'not here');
+    },
+  }));
+  node('a').spawn('strict', actor, { restart: policy }).tell('anything');
+  await clock.advance(10);
+  expect(node('a').inspect().actors).toMatchObject([{ restarts: 1 }]);
+});
+
+test('a parent that throws while a child takes it down fails once', async () => {
+  const { clock, node } = nodes(['a']);
+  const child = defineActor(() => {
+    throw new Error('a broken child');
+  });
+  const parent = defineActor<string, string>((context) => ({
+    receive() {
+      context.spawn('child', child, { restart: { max: 0, withinMs: 1, beyond: 'escalate' } });
+      throw new Error('and a broken parent');
+    },
+  }));
+  const ref = node('a').spawn('parent', parent, { restart: policy });
+  const failed = expect(ref.ask('go', { timeoutMs: 999 })).rejects.toMatchObject({
+    code: 'ERR_ACTOR_FAILED',
+    message: 'and a broken parent',
+  });
+  await clock.advance(100);
+  await failed;
+  expect(node('a').inspect().actors).toMatchObject([{ name: 'parent', state: 'running', restarts: 1 }]);
+});
+
+test('an actor that ends while its factory is at work lets go of what the factory made', async () => {
+  const { clock, node } = nodes(['a']);
+  let finish = (): void => {};
+  let released = 0;
+  const actor = defineActor(async () => {
+    await new Promise<void>((resolve) => (finish = resolve));
+    return { receive() {}, stopped: () => void released++ };
+  });
+  node('a').spawn('slow', actor);
+  const started = expect(node('a').started('slow')).rejects.toMatchObject({ code: 'ERR_STOPPED' });
+  await clock.settle();
+  const stopped = node('a').stop();
+  finish();
+  await stopped;
+  await started;
+  await clock.settle();
+  expect(released).toBe(1);
+});
+
+test('an actor that is stopped while it waits to restart stays stopped', async () => {
+  const { clock, node } = nodes(['a']);
+  let lives = 0;
+  let letGo = (): void => {};
+  const child = defineActor<string>(() => {
+    lives++;
+    return {
+      receive() {
+        throw new Error('told to');
+      },
+      stopped: () => new Promise<void>((resolve) => (letGo = resolve)),
+    };
+  });
+  const parent = defineActor<string>((context) => {
+    context.spawn('child', child, { restart: policy });
+    return { receive: () => context.stop() };
+  });
+  const ref = node('a').spawn('parent', parent);
+  node('a').ref('a/child').tell('fail');
+  await clock.advance(50);
+  ref.tell('stop');
+  await clock.settle();
+  letGo();
+  await clock.advance(50);
+  expect(lives).toBe(1);
+});
+
+test('a timer that waits for its turn is forgotten when it is cancelled, or when its life ends', async () => {
+  for (const end of ['cancel', 'fail'] as const) {
+    const { clock, node } = nodes(['a']);
+    let fired = 0;
+    let release = (): void => {};
+    const actor = defineActor<string>(
+      (context) => {
+        const timer = context.timers.after(5, () => fired++);
+        return {
+          async receive() {
+            await new Promise<void>((resolve) => (release = resolve));
+            if (end === 'fail') throw new Error('told to');
+            timer.cancel();
+          },
+        };
+      },
+      { turns: 'sequential' },
+    );
+    node('a')
+      .spawn('busy', actor, { restart: { ...policy, backoffMs: 1 } })
+      .tell('go');
+    await clock.advance(10);
+    release();
+    await clock.advance(3);
+    expect(fired).toBe(0);
+  }
 });
