@@ -11,9 +11,10 @@ import { CodedError } from '@quorate/core';
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
 import { limitCommand } from './commands/limit.ts';
+import { runCommand } from './commands/run.ts';
 import { simCommand } from './commands/sim.ts';
 
-const subcommands: readonly Command[] = [checkCommand(), limitCommand(), simCommand()];
+const subcommands: readonly Command[] = [runCommand(), limitCommand(), checkCommand(), simCommand()];
 
 /** The name and version that npm installed. */
 function packageVersion(): string {

@@ -56,6 +56,33 @@ export function showMachine({ cpu, cores, memoryBytes, platform, node }: Machine
   return `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${showBytes(memoryBytes)}, ${platform}, Node ${node}`;
 }
 
+/** What a run was, in one line: `3 nodes · disk · 64 outstanding · 16 B values · ...`. */
+export function showConditions(run: RunResult): string {
+  const reads =
+    run.reads === 0 ? 'writes only' : `${+(run.reads * 100).toFixed(1)} % reads, ${run.consistency}`;
+  return [
+    `${run.nodes} ${run.nodes === 1 ? 'node' : 'nodes'}`,
+    run.storage,
+    showLoad(run),
+    `${showBytes(run.payloadBytes)} values`,
+    `${showCount(run.keys)} ${run.keys === 1 ? 'key' : 'keys'}`,
+    reads,
+    `${run.durationSeconds.toFixed(1)} s`,
+    run.recorded ? 'history recorded' : 'history not recorded',
+  ].join(' · ');
+}
+
+/** Whatever there is to say of a run beyond its figures, a line each. */
+export function notesOf({ verdictNote, limitNote, errors, warnings, limitRatio }: RunResult): string[] {
+  const codes = Object.entries(errors).map(([code, count]) => `${showCount(count)} × ${code}`);
+  return [
+    ...(verdictNote === undefined ? [] : [verdictNote]),
+    ...(codes.length === 0 ? [] : [`operations that did not end well: ${codes.join(', ')}`]),
+    ...(limitNote === undefined ? [] : [`${showShare(limitRatio)} of the limit: ${limitNote}`]),
+    ...warnings,
+  ];
+}
+
 /** `64 outstanding`, or `5,000/s, at most 64 outstanding`. */
 export function showLoad({ clients, ratePerSecond }: Pick<RunResult, 'clients' | 'ratePerSecond'>): string {
   const outstanding = `${showCount(clients)} outstanding`;

@@ -92,6 +92,12 @@ export interface RunResult {
   readonly slices: readonly TimelineSlice[];
   /** Why `verified` is what it is, in one line, when there is more to say than yes or no. */
   readonly verdictNote?: string;
+  /** In what the run is unlike the limit's row that `limitRatio` compares it with, in one line. */
+  readonly limitNote?: string;
+  /** How many operations did not end well for which reason, by the code of the error. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** What the cluster warned of, and nodes that stopped for good; each once. */
+  readonly warnings: readonly string[];
 }
 
 /** One row of the limit: the same bytes with no protocol at all. */

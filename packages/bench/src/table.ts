@@ -2,7 +2,15 @@
  * The result as a table for the terminal.
  */
 import Table from 'cli-table3';
-import { showCount, showFault, showMicroseconds, showMs, showShare, showVerdict } from './figures.ts';
+import {
+  notesOf,
+  showCount,
+  showFault,
+  showMicroseconds,
+  showMs,
+  showShare,
+  showVerdict,
+} from './figures.ts';
 import type { LimitRow, RunResult } from './result.ts';
 
 interface Column<Row> {
@@ -44,15 +52,27 @@ const limitColumns: readonly Column<LimitRow>[] = [
   ...loadColumns,
 ];
 
-/** One row a run, then a line for each fault with how long it silenced the service. */
+/** One row a run, then a line for each fault with how long it silenced the service, then what else there is. */
 export function runTable(runs: readonly RunResult[]): string {
   const hasLimit = runs.some(({ limitRatio }) => limitRatio !== null);
   const table = render(hasLimit ? [...runColumns, limitShareColumn] : runColumns, runs);
-  const faults = runs.flatMap(({ algorithm, faults }) =>
-    faults.map((fault) => `  ${algorithm}: ${showFault(fault)}`),
+  const faults = runs.flatMap((run) =>
+    run.faults.map((fault) => `  ${nameOf(run, runs)}: ${showFault(fault)}`),
   );
-  if (faults.length === 0) return table;
-  return [table, 'faults, and the time to the first acknowledgement after each:', ...faults].join('\n');
+  const notes = runs.flatMap((run) => notesOf(run).map((note) => `  ${nameOf(run, runs)}: ${note}`));
+  return [
+    table,
+    ...(faults.length === 0
+      ? []
+      : ['faults, and the time to the first acknowledgement after each:', ...faults]),
+    ...(notes.length === 0 ? [] : ['notes:', ...notes]),
+  ].join('\n');
+}
+
+/** The algorithm, and the load where it alone does not tell the runs apart. */
+function nameOf({ algorithm, clients }: RunResult, runs: readonly RunResult[]): string {
+  const isOnly = runs.filter((run) => run.algorithm === algorithm).length === 1;
+  return isOnly ? algorithm : `${algorithm}, ${showCount(clients)} outstanding`;
 }
 
 export function limitTable(rows: readonly LimitRow[]): string {

@@ -3,11 +3,10 @@
  */
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
-import { constants, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CodedError } from '@quorate/core';
-
-const interrupts = ['SIGINT', 'SIGTERM'] as const;
+import { undoOnInterrupt } from './interrupt.ts';
 
 /**
  * @param purpose becomes part of the directory's name
@@ -18,17 +17,14 @@ export async function withTemporaryDirectory<T>(
   work: (directory: string) => Promise<T>,
 ): Promise<T> {
   const directory = await makeDirectory(purpose);
-  const remove = (): void => rmSync(directory, { recursive: true, force: true });
-  const onInterrupt = (signal: NodeJS.Signals): void => {
-    remove();
-    // By convention a process that a signal ended says so with 128 and the signal's number.
-    process.exit(128 + constants.signals[signal]);
-  };
-  for (const signal of interrupts) process.once(signal, onInterrupt);
+  // At an interrupt the nodes' threads are still at work and may add a file while the others go.
+  const remove = (): void =>
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
+  const release = undoOnInterrupt(remove);
   try {
     return await work(directory);
   } finally {
-    for (const signal of interrupts) process.off(signal, onInterrupt);
+    release();
     remove();
   }
 }

@@ -7,13 +7,10 @@ import { optionInvalid, systemClock } from '@quorate/core';
 import type { LimitRow, StorageKind } from '../result.ts';
 import { withTemporaryDirectory } from '../temporary-directory.ts';
 import { closedLoop, type Execute } from '../workload/closed-loop.ts';
-import { figuresOf, measureLoad } from '../workload/measure-load.ts';
+import { figuresOf, measureLoad, warmUpMsDefault } from '../workload/measure-load.ts';
 import { paddedValues } from '../workload/register-operations.ts';
 import { type LimitMode, limitModes } from './batch.ts';
 import { Pipeline } from './pipeline.ts';
-
-/** Long enough for the compiler to have seen every path, and for the queues to have filled. */
-const warmUpMs = 700;
 
 /** Commands go round these keys, so that a decoded row's map stays as small as a run's. */
 const keyCount = 1_000;
@@ -78,7 +75,7 @@ async function measureIn(directory: string | undefined, options: RowOptions): Pr
     const execute = submitTo(pipeline, payloadBytes);
     const load = measureLoad({
       drive: (meter, signal) => closedLoop({ clients, execute, meter, clock: systemClock, signal }),
-      warmUpMs,
+      warmUpMs: warmUpMsDefault,
       durationMs,
       clock: systemClock,
     });

@@ -1,7 +1,7 @@
 /**
  * One run in the report: what was run, the room for its two charts, and its faults in words.
  */
-import { absent, showBytes, showCount, showLoad, showOutage, showVerdict } from '../figures.ts';
+import { absent, notesOf, showConditions, showOutage, showVerdict } from '../figures.ts';
 import type { FaultRecord, RunResult } from '../result.ts';
 import { type Html, html } from './html.ts';
 import { verdictClass } from './summary.ts';
@@ -11,8 +11,8 @@ export function runSection(run: RunResult, at: number): Html {
   const { algorithm, verified } = run;
   return html`<section class="run">
 <h2>${algorithm} <span class="badge ${verdictClass(verified)}">linearizable: ${showVerdict(verified)}</span></h2>
-<p class="options">${describeRun(run)}</p>
-${verdictNote(run)}
+<p class="options">${showConditions(run)}</p>
+${notices(run)}
 <figure>
 <figcaption><span class="caption">Throughput, operations acknowledged per second</span><span class="readout" data-readout="throughput" data-run="${at}"></span></figcaption>
 <div class="chart" data-chart="throughput" data-run="${at}" role="img" aria-label="Throughput of ${algorithm} over time"></div>
@@ -25,23 +25,8 @@ ${faultTable(run.faults)}
 </section>`;
 }
 
-function describeRun(run: RunResult): string {
-  const reads =
-    run.reads === 0 ? 'writes only' : `${+(run.reads * 100).toFixed(1)} % reads, ${run.consistency}`;
-  return [
-    `${run.nodes} nodes`,
-    run.storage,
-    showLoad(run),
-    `${showBytes(run.payloadBytes)} values`,
-    `${showCount(run.keys)} ${run.keys === 1 ? 'key' : 'keys'}`,
-    reads,
-    `${run.durationSeconds.toFixed(1)} s`,
-    run.recorded ? 'history recorded' : 'history not recorded',
-  ].join(' · ');
-}
-
-function verdictNote({ verdictNote: note }: RunResult): Html {
-  return note === undefined ? html`` : html`<p class="notice">${note}</p>`;
+function notices(run: RunResult): Html[] {
+  return notesOf(run).map((note) => html`<p class="notice">${note}</p>`);
 }
 
 function faultTable(faults: readonly FaultRecord[]): Html {

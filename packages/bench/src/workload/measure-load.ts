@@ -8,6 +8,9 @@ import type { Clock } from '@quorate/core';
 import type { RunResult } from '../result.ts';
 import { LoadMeter, type MeteredLoad } from './load-meter.ts';
 
+/** Long enough for the compiler to have seen every path, and for the queues to have filled. */
+export const warmUpMsDefault = 700;
+
 export interface MeasuredLoad extends MeteredLoad {
   /** User and system time of all threads of the process. */
   readonly cpuMicroseconds: number;
