@@ -112,7 +112,6 @@ export function finishFrame(bytes: Uint8Array, view: DataView, at: number): numb
 /** Whether the frame at `at` is whole, and was written for this place. The frame must lie inside `bytes`. */
 export function isFrameIntact(bytes: Uint8Array, view: DataView, at: number, seed: number): boolean {
   const end = at + paddedBytes(view.getUint32(at + 4, true));
-  if (bytes[end - 1] !== frameTrailer) return false;
   const expected = (view.getUint32(at, true) ^ frameMask(seed, at)) >>> 0;
   return crc32(bytes.subarray(at + 4, end)) === expected;
 }

@@ -158,4 +158,14 @@ describe('the log over a disk that loses power', () => {
         await liveAll([{ ...life, crashAt }], 1_024, seed * 1_000 + crashAt);
     }
   });
+
+  test('a crash at every operation around a record that is larger than a segment', async () => {
+    const appends = [300, 5_000, 300].map((bytes, at) => [
+      entriesRecord(at + 1, new Uint8Array(bytes).fill(7)),
+    ]);
+    const life = { appends, awaited: [true], isPowerLoss: true };
+    for (let crashAt = 1; crashAt <= 40; crashAt++) {
+      for (let seed = 0; seed < 20; seed++) await liveAll([{ ...life, crashAt }], 1_024, seed);
+    }
+  });
 });

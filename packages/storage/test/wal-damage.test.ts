@@ -181,6 +181,35 @@ describe('rot', () => {
   });
 });
 
+describe('bytes of another log', () => {
+  async function imageFor(diskId: string, seed: number): Promise<Uint8Array> {
+    memory = new MemoryFileSystem();
+    const log = await open({ diskId });
+    for (let index = 1; index <= 5; index++)
+      await append(log, entriesRecord(index, noise(400, seed + index)));
+    die();
+    return memory.image(first);
+  }
+
+  test('that stand where ours stood, frame for frame, are not believed', async () => {
+    const foreign = await imageFor('disk-b', 10);
+    const own = await imageFor('disk-a', 20);
+    const [one, two] = [own, foreign].map((bytes) =>
+      decodeSegment(bytes).frames.map(({ start, end }) => [start, end]),
+    );
+    expect(one).toEqual(two);
+    const { start, end } = decodeSegment(own).frames.filter(({ kind }) => kind === 'record')[2] ?? {
+      start: 0,
+      end: 0,
+    };
+    memory.overwrite(first, start, foreign.subarray(start, end));
+    await expect(open({ diskId: 'disk-a' })).rejects.toMatchObject({
+      code: 'ERR_LOG_CORRUPT',
+      details: { position: start },
+    });
+  });
+});
+
 describe('several segments', () => {
   async function fillSegments(): Promise<readonly LogRecord[]> {
     const log = await open({ segmentBytes: 1_024 });
@@ -213,6 +242,61 @@ describe('several segments', () => {
     const { end, lastCommit } = decodeSegment(memory.image(old));
     memory.overwrite(old, lastCommit, new Uint8Array(end - lastCommit));
     await expect(recover()).rejects.toMatchObject({ code: 'ERR_LOG_CORRUPT', details: { path: old } });
+  });
+
+  /** As if the power had failed before the sync: a sector is not there, and neither is what came after. */
+  async function tearFirstCommit(path: string, sector: number): Promise<void> {
+    for (const later of memory.paths()) if (later > path) await memory.remove(later);
+    memory.overwrite(path, sector, new Uint8Array(512));
+  }
+
+  test('a first commit that was torn leaves nothing behind in its segment', async () => {
+    const log = await open({ segmentBytes: 1_024 });
+    await append(log, entriesRecord(1, noise(600)));
+    const second = '/log/0000000000000002.log';
+    await append(log, entriesRecord(2, noise(600)), entriesRecord(3, noise(50)));
+    die();
+    await tearFirstCommit(second, 0);
+    const again = await open({ segmentBytes: 1_024 });
+    // As long as the one that was torn: what followed that one would fit behind it.
+    await append(again, entriesRecord(4, noise(600, 9)));
+    die();
+    expect(decodeSegment(memory.image(second)).header).toBeDefined();
+    expect(await recover()).toBe(
+      describeRecords([entriesRecord(1, noise(600)), entriesRecord(4, noise(600, 9))]),
+    );
+  });
+
+  test('a segment whose checkpoints are not whole is not begun: the old ones are not given up for it', async () => {
+    const log = await open({ segmentBytes: 2_048 });
+    const promises = [1, 2, 3].map(
+      (group): LogRecord => ({ type: 'hard-state', group, epoch: 1, state: noise(250, group) }),
+    );
+    await append(log, ...promises);
+    await append(log, entriesRecord(1, noise(100)));
+    const second = '/log/0000000000000002.log';
+    await append(log, entriesRecord(2, noise(900)));
+    die();
+    expect(decodeSegment(memory.image(second)).isHeadWhole).toBe(true);
+    await tearFirstCommit(second, 512);
+    const again = await open({ segmentBytes: 2_048 });
+    const pinning = entriesRecord(1, noise(900), 9);
+    const snapshot: LogRecord = {
+      type: 'snapshot',
+      group: 0,
+      epoch: 1,
+      index: 1,
+      reign: 1,
+      discardsLog: false,
+    };
+    await append(again, pinning);
+    await append(again, snapshot);
+    await append(again, entriesRecord(2, noise(5)));
+    await again.close();
+    expect(memory.paths().slice(0, 1)).toEqual([second]);
+    expect(await recover()).toBe(
+      describeRecords([snapshot, ...promises, pinning, entriesRecord(2, noise(5))]),
+    );
   });
 
   test('a segment under the wrong name is refused', async () => {

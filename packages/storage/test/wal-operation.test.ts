@@ -251,6 +251,20 @@ describe('a disk that fails', () => {
     },
   );
 
+  test('what had queued behind the failed commit is given up, and close does not wait for it', async () => {
+    const { failures, faulty, open } = setUp();
+    const log = await open();
+    faulty.set({ hang: ['datasync'] });
+    log.append([small(1)], () => expect.unreachable());
+    await quiet();
+    log.append([small(2)], () => expect.unreachable());
+    faulty.set({ fail: { errno: 'EIO' } });
+    await quiet();
+    await log.close();
+    expect(failures.length).toBe(1);
+    expect(log.status.pendingBytes).toBe(0);
+  });
+
   test('a sync that fails once and then succeeds acknowledges nothing that the disk lost', async () => {
     const { faulty, memory, open } = setUp();
     const log = await open();
