@@ -263,7 +263,7 @@ test('a parent that throws while a child takes it down fails once', async () => 
       throw new Error('and a broken parent');
     },
   }));
-  const ref = node('a').spawn('parent', parent, { restart: policy });
+  const ref = node('a').spawn('parent', parent, { restart: { ...policy, max: 1 } });
   const failed = expect(ref.ask('go', { timeoutMs: 999 })).rejects.toMatchObject({
     code: 'ERR_ACTOR_FAILED',
     message: 'and a broken parent',
