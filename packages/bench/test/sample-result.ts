@@ -35,6 +35,8 @@ export function sampleRun(changes: Partial<RunResult> = {}): RunResult {
     consistency: 'linearizable',
     ratePerSecond: null,
     slices: sampleSlices(),
+    errors: {},
+    warnings: [],
     ...changes,
   };
 }

@@ -91,10 +91,7 @@ async function judge(plan: RunPlan, recorder: HistoryRecorder | undefined): Prom
   return whyNot === undefined ? verify(history, payloadBytes) : { verified: null, verdictNote: whyNot };
 }
 
-/** Adds to each fault how long it silenced the cluster, until it was mended or the next one came. */
-function withSilences(struck: readonly StruckFault[], { silences, durationMs }: MeasuredLoad): FaultRecord[] {
-  return struck.map((fault, at) => {
-    const untilMs = fault.healedAtMs ?? struck[at + 1]?.atMs ?? durationMs;
-    return { ...fault, firstAckAfterMs: firstAckAfterMs(silences, { atMs: fault.atMs, untilMs }) };
-  });
+/** Adds to each fault how long it silenced the cluster. */
+function withSilences(struck: readonly StruckFault[], { silences }: MeasuredLoad): FaultRecord[] {
+  return struck.map((fault) => ({ ...fault, firstAckAfterMs: firstAckAfterMs(silences, fault.atMs) }));
 }
