@@ -13,7 +13,7 @@ import { checkLinearizability } from './linearizability.ts';
 import { plant } from './planted-bugs.ts';
 import registers, { type RegisterAudit } from './registers.ts';
 import { type FaultCounts, SimulatedCluster } from './simulated-cluster.ts';
-import type { NetworkCounts } from './simulated-network.ts';
+import type { NetworkCounts, Weather } from './simulated-network.ts';
 import { SimulatedWorkload } from './simulated-workload.ts';
 import { Trace } from './trace.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -25,6 +25,10 @@ export interface SimulationOptions {
   readonly operations?: number;
   /** Changes of leader that must be seen before the end; default 1. */
   readonly leaderChanges?: number;
+  /** Operations outstanding all the time, over two clients; default 16. */
+  readonly outstanding?: number;
+  /** Share of answers to clients that are lost during chaos; by default as the plan has it for all. */
+  readonly answersDropRate?: number;
   /** Takes a guard out: see `plantedBugs`. */
   readonly plantedBug?: string;
   /** Keeps the whole trace in the result. */
@@ -47,6 +51,11 @@ export interface SimulationResult {
   /** Equal for equal runs. */
   readonly traceChecksum: string;
   readonly trace: string;
+}
+
+/** Compare-and-set among very many at once makes a history that nobody can check in reasonable time. */
+function workloadFor({ outstanding = 16 }: SimulationOptions): { keys: number; casShare: number } {
+  return outstanding <= 64 ? { keys: 8, casShare: 0.2 } : { keys: 64, casShare: 0 };
 }
 
 /** Virtual milliseconds after mending within which everything must have been answered. */
@@ -110,7 +119,7 @@ class SimulationRun {
       time,
       trace,
       random: random.fork('workload'),
-      keys: 8,
+      ...workloadFor(options),
     });
     this.cluster = new SimulatedCluster({
       time,
@@ -144,10 +153,14 @@ class SimulationRun {
   async toTheEnd(): Promise<string | undefined> {
     const { cluster, workload } = this;
     const { dropRate, duplicateRate, reorderRate, delayMs } = this.#plan;
-    const weather = { dropRate, duplicateRate, reorderRate, delayMs };
+    const { answersDropRate, outstanding = 16 } = this.#options;
+    const further = answersDropRate === undefined ? {} : { answersDropRate };
+    const weather = { dropRate, duplicateRate, reorderRate, delayMs, ...further };
     cluster.network.setWeather(weather);
     for (const name of this.#members) cluster.start(name);
-    for (const name of ['client-1', 'client-2']) workload.start(await cluster.addClient(name as NodeId), 8);
+    for (const name of ['client-1', 'client-2']) {
+      workload.start(await cluster.addClient(name as NodeId), Math.ceil(outstanding / 2));
+    }
     this.#scheduleStrikes(0, weather);
     const isOver = (): boolean =>
       this.#isPlanOver && workload.acknowledged >= (this.#options.operations ?? 1_000);
@@ -241,7 +254,7 @@ class SimulationRun {
 
   // --- strikes ----------------------------------------------------------------------------------
 
-  #scheduleStrikes(at: number, calm: Parameters<SimulatedCluster['network']['setWeather']>[0]): void {
+  #scheduleStrikes(at: number, calm: Weather): void {
     const strike = this.#plan.strikes[at] ?? this.#furtherStrike();
     if (strike === undefined) {
       this.#isPlanOver = true;
@@ -263,7 +276,7 @@ class SimulationRun {
   }
 
   /** @returns what mends it */
-  #strike(strike: Strike, calm: Parameters<SimulatedCluster['network']['setWeather']>[0]): () => void {
+  #strike(strike: Strike, calm: Weather): () => void {
     const { cluster } = this;
     const one = this.#members[strike.members[0] ?? 0] as NodeId;
     const leader = cluster.leader() ?? one;

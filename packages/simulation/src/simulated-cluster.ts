@@ -62,6 +62,7 @@ export class SimulatedCluster {
       trace,
       random: random.fork('network'),
       deliver: (to, from, frame) => this.#deliver(to, from, frame),
+      isMember: (node) => members.includes(node),
     });
     for (const name of members) {
       const skews = random.fork(`skew ${name}`);

@@ -23,6 +23,9 @@ export interface NetworkCounts {
   cut: number;
 }
 
+/** Conditions of all links; of answers on their way to clients, `answersDropRate` is lost instead. */
+export type Weather = Partial<LinkConditions> & { readonly answersDropRate?: number };
+
 /** Where frames go: the present life of a node. */
 export type Deliver = (to: NodeId, from: NodeId, frame: Uint8Array) => void;
 
@@ -32,18 +35,26 @@ export class SimulatedNetwork {
   readonly #random: Random;
   readonly #trace: Trace;
   readonly #deliver: Deliver;
+  readonly #isMember: (node: NodeId) => boolean;
   readonly #links = new Map<string, ConditionedLink>();
   /** Every link that ever was: their counters are counted to the end. */
   readonly #all: ConditionedLink[] = [];
-  #weather: Partial<LinkConditions> = {};
+  #weather: Weather = {};
   readonly #cut = new Set<string>();
 
-  constructor(ports: { time: VirtualTime; random: Random; trace: Trace; deliver: Deliver }) {
+  constructor(ports: {
+    time: VirtualTime;
+    random: Random;
+    trace: Trace;
+    deliver: Deliver;
+    isMember: (node: NodeId) => boolean;
+  }) {
     this.#time = ports.time;
     this.#clock = new NodeClock(ports.time);
     this.#random = ports.random;
     this.#trace = ports.trace;
     this.#deliver = ports.deliver;
+    this.#isMember = ports.isMember;
   }
 
   /**
@@ -64,7 +75,7 @@ export class SimulatedNetwork {
       clock: this.#clock,
       random: this.#random.fork(`${name} ${this.#all.length}`),
     });
-    link.setConditions({ ...this.#weather, partitioned: this.#cut.has(name) });
+    link.setConditions({ ...this.#conditionsTo(to), partitioned: this.#cut.has(name) });
     this.#links.set(name, link);
     this.#all.push(link);
     // The runtime closes its end when a node goes; what is on its way must go on.
@@ -72,9 +83,17 @@ export class SimulatedNetwork {
   }
 
   /** Sets delay, loss, duplication and reordering of all links, present and to come. */
-  setWeather(weather: Partial<LinkConditions>): void {
+  setWeather(weather: Weather): void {
     this.#weather = weather;
-    for (const link of this.#links.values()) link.setConditions(weather);
+    for (const [name, link] of this.#links) {
+      link.setConditions(this.#conditionsTo(name.slice(name.indexOf('>') + 1) as NodeId));
+    }
+  }
+
+  #conditionsTo(to: NodeId): Partial<LinkConditions> {
+    const { answersDropRate, ...conditions } = this.#weather;
+    if (answersDropRate === undefined || this.#isMember(to)) return conditions;
+    return { ...conditions, dropRate: answersDropRate };
   }
 
   /** Cuts or restores one direction between two nodes. */

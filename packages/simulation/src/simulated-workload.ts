@@ -17,6 +17,8 @@ export interface WorkloadOptions {
   readonly trace: Trace;
   readonly random: Random;
   readonly keys: number;
+  /** Share of operations that compare and set, 0 to 0.65; a third read, the others write. */
+  readonly casShare: number;
 }
 
 export class SimulatedWorkload {
@@ -75,13 +77,13 @@ export class SimulatedWorkload {
 
   /** @returns whether the outcome is known */
   async #operate(session: RegisterSession, process: number): Promise<boolean> {
-    const { random, keys } = this.#options;
+    const { random, keys, casShare } = this.#options;
     const key = random.below(keys);
     const draw = random.next();
     if (draw < 0.35) return this.#read(session, process, key);
     this.#lastId += 1;
     const id = this.#lastId;
-    if (draw < 0.8) {
+    if (draw < 1 - casShare) {
       const operation = this.history.invokeWrite(process, key, id);
       return this.#complete(operation, id, session.propose(['write', id, key, id], this.#call()));
     }

@@ -147,12 +147,19 @@ export class SnapshotStore {
     };
   }
 
-  /** Removes all snapshots of the group but the `keep` (>= 1) newest, and those found damaged. */
-  async prune(group: number, keep = 2): Promise<void> {
-    invariant(keep >= 1, 'the newest snapshot is never removed');
+  /**
+   * Removes the snapshots older than the one that the log counts from, but for the newest of them, and
+   * those found damaged. Newer ones stay: the log may come to count from them.
+   */
+  async prune(countsFrom: Omit<SnapshotPosition, 'reign'>): Promise<void> {
+    const { group, epoch, index } = countsFrom;
     const held = this.#held.get(group) ?? [];
+    const isOlder = ({ position }: Held): boolean =>
+      position.epoch < epoch || (position.epoch === epoch && position.index < index);
+    const newestOlder = held.findIndex(isOlder);
+    const superseded = newestOlder < 0 ? [] : held.splice(newestOlder + 1);
     const isDamaged = (one: Held): boolean => one.position.group === group;
-    const gone = [...held.splice(keep), ...this.#damaged.filter(isDamaged)];
+    const gone = [...superseded, ...this.#damaged.filter(isDamaged)];
     this.#damaged.splice(0, this.#damaged.length, ...this.#damaged.filter((one) => !isDamaged(one)));
     for (const { path } of gone) await this.#fileSystem.remove(path);
     if (gone.length > 0) await this.#fileSystem.syncDirectory(this.#directory);

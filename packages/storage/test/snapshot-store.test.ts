@@ -106,21 +106,22 @@ describe('which one is the latest', () => {
     expect((await open(memory)).latest(1)?.index).toBe(6);
   });
 
-  test('prune keeps the newest ones of the group and removes what is damaged', async () => {
+  test('prune keeps what the log counts from, the one before and newer ones, and removes what is damaged', async () => {
     const memory = new MemoryFileSystem();
     const store = await open(memory);
-    for (const index of [1, 2, 3, 4]) await write(store, at(index), content(index));
+    for (const index of [1, 2, 3, 4, 5]) await write(store, at(index), content(index));
     await write(store, at(1, 2), content(1));
-    memory.overwrite('/snapshots/1-1-4-4.snap', 70, Uint8Array.of(255));
+    memory.overwrite('/snapshots/1-1-5-4.snap', 70, Uint8Array.of(255));
     const again = await open(memory);
-    await again.prune(1);
+    await again.prune({ group: 1, epoch: 1, index: 3 });
     memory.crash(seededRandom(1));
     expect(memory.paths()).toEqual([
       '/snapshots/1-1-2-4.snap',
       '/snapshots/1-1-3-4.snap',
+      '/snapshots/1-1-4-4.snap',
       '/snapshots/2-1-1-4.snap',
     ]);
-    expect((await open(memory)).latest(1)?.index).toBe(3);
+    expect((await open(memory)).latest(1)?.index).toBe(4);
   });
 });
 

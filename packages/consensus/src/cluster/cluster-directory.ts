@@ -5,12 +5,14 @@
  * a restart this file wins over the options, because the logs were written under it.
  */
 import { CodedError, integer, list, type NodeId, text } from '@quorate/core';
-import type { FileSystem } from '@quorate/storage';
+import { type FileSystem, readNodeDirectory } from '@quorate/storage';
 
 export interface ClusterIdentity {
   readonly clusterId: string;
   readonly algorithm: string;
   readonly members: readonly NodeId[];
+  /** Disk id by member, once all of them have started for the first time. */
+  readonly disks?: Readonly<Record<string, string>>;
 }
 
 const fileName = 'cluster.json';
@@ -51,11 +53,34 @@ async function readIdentity(fileSystem: FileSystem, path: string): Promise<Clust
       clusterId: text(64)(saved['clusterId'], 'clusterId'),
       algorithm: text(4_096)(saved['algorithm'], 'algorithm'),
       members: list(text<NodeId>(128), 31)(saved['members'], 'members'),
+      ...(saved['disks'] === undefined ? {} : { disks: readDisks(saved['disks']) }),
     };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new CodedError('ERR_LOG_CORRUPT', `${path} cannot be read: ${why}`, { path }, { cause: error });
   }
+}
+
+function readDisks(saved: unknown): Readonly<Record<string, string>> {
+  const pairs = Object.entries((saved ?? {}) as Record<string, unknown>);
+  return Object.fromEntries(pairs.map(([member, disk]) => [member, text(64)(disk, `disks.${member}`)]));
+}
+
+/** Notes which disks the members are on. From then on a member that has lost its disk is refused. */
+export async function noteDisks(
+  fileSystem: FileSystem,
+  directory: string,
+  identity: ClusterIdentity,
+): Promise<void> {
+  if (identity.disks !== undefined) return;
+  const disks: Record<string, string> = {};
+  for (const member of identity.members) {
+    const found = await readNodeDirectory({ fileSystem, directory: `${directory}/${member}` });
+    // Not all have started: their first start is still to come.
+    if (found === undefined) return;
+    disks[member] = found.diskId;
+  }
+  await writeIdentity(fileSystem, directory, { ...identity, disks });
 }
 
 async function writeIdentity(

@@ -7,14 +7,14 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
-import { ActorSystem, defineActor, type ErrorCode, hasCode, type NodeId } from '@quorate/core';
+import { ActorSystem, CodedError, defineActor, type ErrorCode, hasCode, type NodeId } from '@quorate/core';
 import { lockDirectory, nodeFileSystem } from '@quorate/storage';
 import { majoritySize } from '../quorum/majority.ts';
 import type { ReplicaStatus } from '../replica/message.ts';
 import { replicaActorName } from '../replica/open-replica.ts';
 import type { AnswerOf, CommandOf, QueryOf, ResultOf, StateMachineDefinition } from '../state-machine.ts';
 import { Client } from './client.ts';
-import { type ClusterIdentity, openClusterDirectory } from './cluster-directory.ts';
+import { type ClusterIdentity, noteDisks, openClusterDirectory } from './cluster-directory.ts';
 import { ClusterFaults } from './faults.ts';
 import { type CheckedOptions, type ClusterOptions, checkOptions, clientNodeName } from './options.ts';
 import type { ReplicaArgument } from './replica-actor.ts';
@@ -74,7 +74,11 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     this.#client = client;
     this.#events = events;
     this.#session = this.session();
-    this.faults = new ClusterFaults(parts.system, parts.identity.members, clientNodeName);
+    this.faults = new ClusterFaults({
+      system: parts.system,
+      members: parts.identity.members,
+      restart: (node) => this.#restart(node),
+    });
     parts.system.on('node-down', ({ node, reason }) => {
       this.#down.add(node);
       this.#client.nodeDown(node as NodeId);
@@ -108,6 +112,8 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       const events = new EventEmitter();
       const cluster = new Cluster<D>(parts, await startClient(parts, events), events);
       const failures = await cluster.#spawnReplicas();
+      const { storage } = checked;
+      if (storage !== 'memory') await noteDisks(nodeFileSystem(), resolve(storage.directory), identity);
       for (const message of [...warnings, ...failures])
         setImmediate(() => cluster.#emit('warning', { message }));
       return cluster;
@@ -176,18 +182,34 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     await this.#parts.release();
   }
 
+  async #restart(node: string): Promise<void> {
+    if (this.#parts.options.storage === 'memory') {
+      throw new CodedError(
+        'ERR_LOG_CORRUPT',
+        `${node} kept its data in memory and has lost it: a blank member may not vote, so it cannot come back`,
+        { node },
+      );
+    }
+    await this.#parts.system.restart(node, { respawn: false });
+    await this.#spawnReplica(node);
+  }
+
+  async #spawnReplica(node: string): Promise<void> {
+    await this.#parts.system.spawn(
+      `${node}/${replicaActorName}`,
+      new URL('./replica-actor.js', import.meta.url),
+      {
+        argument: this.#argumentFor(node),
+        mailbox: { capacity: 1_000_000 },
+      },
+    );
+    this.#client.watch(node as NodeId);
+  }
+
   /** @returns what to warn of: nodes that cannot serve while a majority can */
   async #spawnReplicas(): Promise<string[]> {
-    const { system, identity } = this.#parts;
-    const actor = new URL('./replica-actor.js', import.meta.url);
-    const outcomes = await Promise.allSettled(
-      identity.members.map((node) =>
-        system.spawn(`${node}/${replicaActorName}`, actor, {
-          argument: this.#argumentFor(node),
-          mailbox: { capacity: 1_000_000 },
-        }),
-      ),
-    );
+    const { identity } = this.#parts;
+    const outcomes = await Promise.allSettled(identity.members.map((node) => this.#spawnReplica(node)));
     const failures: string[] = [];
     for (const [at, outcome] of outcomes.entries()) {
       if (outcome.status === 'fulfilled') continue;
@@ -216,6 +238,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
           ? undefined
           : resolve(onDisk.traceDirectory, `${node}.trace.jsonl`),
       stateMachine: options.stateMachine.href,
+      diskId: identity.disks?.[node],
       algorithm,
       members,
       tuning: options.tuning,

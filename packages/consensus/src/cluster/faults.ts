@@ -7,36 +7,46 @@
 import { type ActorSystem, type LinkSettings, optionInvalid } from '@quorate/core';
 import type { DiskConditions } from '@quorate/storage';
 import { replicaActorName } from '../replica/open-replica.ts';
+import { clientNodeName } from './options.ts';
 import type { DiskFaultMessage } from './replica-actor.ts';
 
-export class ClusterFaults {
-  readonly #system: ActorSystem;
-  readonly #members: readonly string[];
-  readonly #client: string;
+interface FaultsParts {
+  readonly system: ActorSystem;
+  readonly members: readonly string[];
+  readonly restart: (node: string) => Promise<void>;
+}
 
-  constructor(system: ActorSystem, members: readonly string[], client: string) {
-    this.#system = system;
-    this.#members = members;
-    this.#client = client;
+export class ClusterFaults {
+  readonly #parts: FaultsParts;
+  readonly #paused = new Set<string>();
+
+  constructor(parts: FaultsParts) {
+    this.#parts = parts;
   }
 
   /** Ends the node's thread at once. Its memory is gone; what it had written stays with the system. */
   async kill(node: string): Promise<void> {
-    await this.#system.kill(this.#known(node));
+    this.#paused.delete(this.#known(node));
+    await this.#parts.system.kill(node);
   }
 
-  /** Starts a killed node anew on the data it left; resolves when it has recovered. */
+  /**
+   * Starts a killed node anew on the data it left; resolves when it has recovered.
+   * @throws CodedError `ERR_LOG_CORRUPT` when it kept its data in memory; what opening its directory throws
+   */
   async restart(node: string): Promise<void> {
-    await this.#system.restart(this.#known(node));
+    await this.#parts.restart(this.#known(node));
   }
 
   /** Stops the node's thread where it stands, timers and all, until `resume`. */
   async pause(node: string): Promise<void> {
-    await this.#system.pause(this.#known(node));
+    this.#paused.add(this.#known(node));
+    await this.#parts.system.pause(node);
   }
 
   async resume(node: string): Promise<void> {
-    await this.#system.resume(this.#known(node));
+    this.#paused.delete(this.#known(node));
+    await this.#parts.system.resume(node);
   }
 
   /**
@@ -45,35 +55,37 @@ export class ClusterFaults {
    */
   async partition(groups: readonly (readonly string[])[]): Promise<void> {
     for (const node of groups.flat()) this.#known(node);
-    for (const from of this.#members) {
-      for (const to of this.#members) {
+    for (const from of this.#parts.members) {
+      for (const to of this.#parts.members) {
         const together = groups.some((group) => group.includes(from) && group.includes(to));
-        if (from !== to && !together) await this.#system.setLink({ from, to, partitioned: true });
+        if (from !== to && !together) await this.#parts.system.setLink({ from, to, partitioned: true });
       }
     }
   }
 
   /** Sets the conditions of one direction of one link; `app` names the app's own thread. */
   async link(fault: LinkSettings): Promise<void> {
-    if (fault.from !== this.#client) this.#known(fault.from);
-    if (fault.to !== this.#client) this.#known(fault.to);
-    await this.#system.setLink(fault);
+    if (fault.from !== clientNodeName) this.#known(fault.from);
+    if (fault.to !== clientNodeName) this.#known(fault.to);
+    await this.#parts.system.setLink(fault);
   }
 
   /** Sets how the node's disk fails. */
   disk(node: string, conditions: DiskConditions): void {
     const message: DiskFaultMessage = { type: 'disk-conditions', conditions };
-    this.#system.local.ref(`${this.#known(node)}/${replicaActorName}`).tell(message);
+    this.#parts.system.local.ref(`${this.#known(node)}/${replicaActorName}`).tell(message);
   }
 
   /** Makes all links and disks healthy and resumes what is paused. Killed nodes stay down. */
   async heal(): Promise<void> {
-    await this.#system.heal();
-    for (const node of this.#members) this.disk(node, {});
+    const { system, members } = this.#parts;
+    for (const node of [...this.#paused]) await this.resume(node);
+    await system.heal();
+    for (const node of members) if (system.isUp(node)) this.disk(node, {});
   }
 
   #known(node: string): string {
-    if (this.#members.includes(node)) return node;
-    throw optionInvalid('node', node, this.#members.join(', '));
+    if (this.#parts.members.includes(node)) return node;
+    throw optionInvalid('node', node, this.#parts.members.join(', '));
   }
 }

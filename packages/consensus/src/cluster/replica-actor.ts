@@ -23,6 +23,7 @@ export interface ReplicaArgument {
   /** Undefined: the node keeps its data in memory, and a restarted one is blank. */
   readonly directory: string | undefined;
   readonly traceFile: string | undefined;
+  readonly diskId: string | undefined;
   readonly stateMachine: string;
   readonly algorithm: string;
   readonly members: readonly NodeId[];
@@ -41,6 +42,7 @@ export default defineActor<unknown, unknown>(async (context): Promise<Behavior<u
   const module = await loadModule(argument.stateMachine);
   const behavior = await openReplica(context, {
     clusterId: argument.clusterId,
+    diskId: argument.diskId,
     fileSystem: disk,
     directory: argument.directory ?? `/${context.node}`,
     machine: asStateMachineDefinition(module['default'], argument.stateMachine),

@@ -8,6 +8,7 @@ import {
   type ActorContext,
   type Address,
   type Behavior,
+  CodedError,
   errorToData,
   invariant,
   type NodeId,
@@ -16,6 +17,7 @@ import {
   type FileSystem,
   openNodeDirectory,
   type RecoveredLog,
+  readNodeDirectory,
   SnapshotStore,
   WriteAheadLog,
 } from '@quorate/storage';
@@ -50,6 +52,8 @@ export interface OpenReplicaOptions {
   readonly clusterId: string;
   readonly fileSystem: FileSystem;
   readonly directory: string;
+  /** The disk that this node is known by; undefined while the cluster starts for the first time. */
+  readonly diskId?: string | undefined;
   readonly machine: StateMachineDefinition;
   /** What the first start writes into the charter; later starts find it there. */
   readonly algorithm: string;
@@ -83,7 +87,8 @@ export async function openReplica(
 ): Promise<Behavior<unknown, void>> {
   const { fileSystem, directory, clusterId, tuning } = options;
   const { node, clock, random } = context;
-  await openNodeDirectory({ fileSystem, directory, clusterId, node, random });
+  if (options.diskId !== undefined) await requireDisk(fileSystem, directory, options.diskId);
+  const disk = await openNodeDirectory({ fileSystem, directory, clusterId, node, random });
   let replica: Replica | undefined;
   let failOpening: (error: unknown) => void = () => undefined;
   const failedWhileOpening = new Promise<never>((_, reject) => {
@@ -94,12 +99,16 @@ export async function openReplica(
   const log = await WriteAheadLog.open({
     fileSystem,
     directory: `${directory}/log`,
+    diskId: disk.diskId,
+    mustExist: disk.isEstablished,
     clock,
     segmentBytes: tuning.segmentBytes,
     onFailure: (error) => (replica === undefined ? failOpening(error) : replica.fail(error)),
   });
   try {
     const opened = await Promise.race([startProtocol(context, options, log), failedWhileOpening]);
+    // The charter is durable: from here on a directory without a log is one that was wiped.
+    await disk.establish();
     replica = opened.replica;
     options.onOpened?.(opened);
     return replicaBehavior(context, opened, tuning.heartbeatMs);
@@ -107,6 +116,21 @@ export async function openReplica(
     await log.close();
     throw error;
   }
+}
+
+/**
+ * A member is its name together with its disk: one that has lost what it promised must not vote as if it
+ * had promised nothing.
+ */
+async function requireDisk(fileSystem: FileSystem, directory: string, diskId: string): Promise<void> {
+  const found = await readNodeDirectory({ fileSystem, directory });
+  if (found?.diskId === diskId) return;
+  const what = found === undefined ? 'is blank' : `is on disk ${found.diskId}`;
+  throw new CodedError('ERR_LOG_CORRUPT', `${directory} ${what}; this member's data was on disk ${diskId}`, {
+    directory,
+    expected: diskId,
+    ...(found === undefined ? {} : { found: found.diskId }),
+  });
 }
 
 async function startProtocol(

@@ -489,7 +489,8 @@ export class Replica {
   }
 
   #prune(): void {
-    this.#parts.snapshots.prune(this.#parts.group).catch((error: unknown) => {
+    const { snapshots, group, epoch } = this.#parts;
+    snapshots.prune({ group, epoch, index: this.#snapshotIndex }).catch((error: unknown) => {
       this.#parts.warn('old snapshots could not be removed', error);
     });
   }

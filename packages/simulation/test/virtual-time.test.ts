@@ -1,0 +1,55 @@
+/** Virtual time: events in order, turns to their end, and the clock of a life that ends with it. */
+import { expect, test } from 'vitest';
+import { NodeClock, VirtualTime } from '../src/virtual-time.ts';
+
+async function runAll(time: VirtualTime): Promise<void> {
+  while (await time.step());
+}
+
+test('events run by time, those of one moment in the order of asking', async () => {
+  const time = new VirtualTime();
+  const ran: string[] = [];
+  time.after(5, () => ran.push(`late at ${time.nowMs}`));
+  time.after(1, () => ran.push(`first at ${time.nowMs}`));
+  time.after(1, () => ran.push(`second at ${time.nowMs}`));
+  time.after(3, () => ran.push('cancelled')).cancel();
+  await runAll(time);
+  expect(ran).toEqual(['first at 1', 'second at 1', 'late at 5']);
+});
+
+test('before time moves on, what was deferred and every ready promise has run', async () => {
+  const time = new VirtualTime();
+  const ran: string[] = [];
+  time.after(1, () => {
+    time.defer(() => ran.push('deferred'));
+    void Promise.resolve()
+      .then(() => Promise.resolve())
+      .then(() => time.defer(() => ran.push('deferred by a promise')));
+    ran.push('event');
+  });
+  time.after(1, () => ran.push('next event'));
+  await runAll(time);
+  expect(ran).toEqual(['event', 'deferred', 'deferred by a promise', 'next event']);
+});
+
+test('a paused clock keeps what is due until it resumes; an ended one runs nothing more', async () => {
+  const time = new VirtualTime();
+  const [paused, ended] = [new NodeClock(time), new NodeClock(time)];
+  const ran: string[] = [];
+  paused.after(1, () => ran.push(`paused, at ${time.nowMs}`));
+  ended.after(2, () => ran.push('ended'));
+  paused.pause();
+  time.after(1, () => ended.end());
+  time.after(10, () => paused.resume());
+  await runAll(time);
+  expect(ran).toEqual(['paused, at 10']);
+});
+
+test('many events in random order come out sorted', async () => {
+  const time = new VirtualTime();
+  const times: number[] = [];
+  for (let at = 0; at < 500; at++) time.after((at * 7919) % 501, () => times.push(time.nowMs));
+  await runAll(time);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  expect(times).toHaveLength(500);
+});
