@@ -1,0 +1,113 @@
+/**
+ * What the simulator runs is what production runs: this test lists every module that it never executes.
+ *
+ * Seeds run in a child process under V8's own coverage. A module counts as executed when one of its
+ * functions was called; loading it is not enough.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const packages = resolve(import.meta.dirname, '../..');
+
+/** Why each of these is not for a simulation to run; threads and unit tests cover them. */
+const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
+  'the app starts and strikes a cluster of threads': [
+    'consensus/cluster/cluster-directory.js',
+    'consensus/cluster/cluster.js',
+    'consensus/cluster/disk-trace.js',
+    'consensus/cluster/faults.js',
+    'consensus/cluster/options.js',
+    'consensus/cluster/replica-actor.js',
+    'core/link/message-port.js',
+    'core/listeners.js',
+    'core/module-loading.js',
+    'core/node-handle.js',
+    'core/router/control.js',
+    'core/router/endpoint.js',
+    'core/router/reporter.js',
+    'core/router/wiring.js',
+    'core/router/worker-entry.js',
+    'core/system.js',
+  ],
+  'the real disk, and twins of it that the simulated disk makes superfluous': [
+    'storage/directory-lock.js',
+    'storage/faulty-file-system.js',
+    'storage/node-file-system.js',
+    'storage/tracing-file-system.js',
+  ],
+  'the real clock': ['core/clock.js'],
+  'actors in general: replicas and clients neither ask nor are restarted by supervision': [
+    'core/link/loopback.js',
+    'core/supervision.js',
+    'core/wire/error-data.js',
+  ],
+  'reached by bugs only': ['core/exhaustive.js'],
+};
+
+interface ScriptCoverage {
+  readonly url: string;
+  readonly functions: readonly {
+    readonly functionName: string;
+    readonly ranges: readonly { readonly startOffset: number; readonly count: number }[];
+  }[];
+}
+
+const seeds = `
+  import { simulate } from ${JSON.stringify(join(packages, 'simulation/dist/index.js'))};
+  for (const algorithm of ['raft', 'multi-paxos']) {
+    for (let seed = 1; seed <= 12; seed++) {
+      const { violation } = await simulate({ algorithm, seed, operations: 300 });
+      if (violation !== undefined) throw new Error(violation);
+    }
+  }
+`;
+
+test('the simulator executes every production module but those of threads and real disks', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'quorate-coverage-'));
+  try {
+    execFileSync(process.execPath, ['--input-type=module', '--eval', seeds], {
+      env: { ...process.env, NODE_V8_COVERAGE: directory },
+      stdio: 'pipe',
+    });
+    const executed = new Set<string>();
+    for (const file of readdirSync(directory)) {
+      const { result } = JSON.parse(readFileSync(join(directory, file), 'utf8')) as {
+        readonly result: readonly ScriptCoverage[];
+      };
+      for (const script of result) note(script, executed);
+    }
+    const never = productionModules().filter((module) => !executed.has(module) && isExecutable(module));
+    expect(never.sort()).toEqual(Object.values(onlyOutsideSimulation).flat().sort());
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+function note(script: ScriptCoverage, executed: Set<string>): void {
+  if (!script.url.startsWith('file:')) return;
+  const path = fileURLToPath(script.url);
+  if (!path.startsWith(packages)) return;
+  const module = path.slice(packages.length + 1).replace('/dist/', '/');
+  const [, ...functions] = script.functions;
+  if (functions.some(({ ranges }) => (ranges[0]?.count ?? 0) > 0)) executed.add(module);
+}
+
+function productionModules(): string[] {
+  return ['consensus', 'core', 'storage'].flatMap((name) =>
+    readdirSync(join(packages, name, 'dist'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.js'))
+      .map((file) => `${name}/${file}`)
+      .sort(),
+  );
+}
+
+/** Whether there is anything to call: some modules hold constants, types or re-exports alone. */
+function isExecutable(module: string): boolean {
+  const [name, ...rest] = module.split('/');
+  const code = readFileSync(join(packages, name as string, 'dist', ...rest), 'utf8');
+  return /\bfunction\b|=>|\bclass\b/.test(code.replaceAll(/\/\*[\s\S]*?\*\//g, ''));
+}
