@@ -13,6 +13,7 @@ import { checkCommand } from './commands/check.ts';
 import { limitCommand } from './commands/limit.ts';
 import { runCommand } from './commands/run.ts';
 import { simCommand } from './commands/sim.ts';
+import { isInterrupted } from './interrupt.ts';
 
 const subcommands: readonly Command[] = [runCommand(), limitCommand(), checkCommand(), simCommand()];
 
@@ -47,6 +48,7 @@ async function main(argv: readonly string[]): Promise<void> {
   try {
     await program.parseAsync(argv);
   } catch (error) {
+    if (isInterrupted()) return;
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : 2;
     } else if (error instanceof CodedError) {

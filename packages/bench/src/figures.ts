@@ -3,6 +3,8 @@
  */
 import type { FaultRecord, Machine, RunResult } from './result.ts';
 
+type Load = Pick<RunResult, 'clients' | 'ratePerSecond'>;
+
 /** What stands where nothing was measured. */
 export const absent = '–';
 
@@ -57,13 +59,13 @@ export function showMachine({ cpu, cores, memoryBytes, platform, node }: Machine
 }
 
 /** What a run was, in one line: `3 nodes · disk · 64 outstanding · 16 B values · ...`. */
-export function showConditions(run: RunResult): string {
+export function showConditions(run: RunResult, load = showLoad(run)): string {
   const reads =
     run.reads === 0 ? 'writes only' : `${+(run.reads * 100).toFixed(1)} % reads, ${run.consistency}`;
   return [
     `${run.nodes} ${run.nodes === 1 ? 'node' : 'nodes'}`,
     run.storage,
-    showLoad(run),
+    load,
     `${showBytes(run.payloadBytes)} values`,
     `${showCount(run.keys)} ${run.keys === 1 ? 'key' : 'keys'}`,
     reads,
@@ -73,19 +75,20 @@ export function showConditions(run: RunResult): string {
 }
 
 /** Whatever there is to say of a run beyond its figures, a line each. */
-export function notesOf({ verdictNote, limitNote, errors, warnings, limitRatio }: RunResult): string[] {
+export function notesOf({ verdictNote, limitNote, errors, warnings }: RunResult): string[] {
   const codes = Object.entries(errors).map(([code, count]) => `${showCount(count)} × ${code}`);
   return [
     ...(verdictNote === undefined ? [] : [verdictNote]),
     ...(codes.length === 0 ? [] : [`operations that did not end well: ${codes.join(', ')}`]),
-    ...(limitNote === undefined ? [] : [`${showShare(limitRatio)} of the limit: ${limitNote}`]),
+    ...(limitNote === undefined ? [] : [limitNote]),
     ...warnings,
   ];
 }
 
-/** `64 outstanding`, or `5,000/s, at most 64 outstanding`. */
-export function showLoad({ clients, ratePerSecond }: Pick<RunResult, 'clients' | 'ratePerSecond'>): string {
-  const outstanding = `${showCount(clients)} outstanding`;
+/** `64 outstanding`, or `5,000/s due, at most 64 outstanding`; of several runs `1, 64 outstanding`. */
+export function showLoad({ clients, ratePerSecond }: Load, ...others: readonly Load[]): string {
+  const counts = [...new Set([clients, ...others.map((load) => load.clients)])];
+  const outstanding = `${counts.map(showCount).join(', ')} outstanding`;
   return ratePerSecond === null ? outstanding : `${showCount(ratePerSecond)}/s due, at most ${outstanding}`;
 }
 

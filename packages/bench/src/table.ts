@@ -59,7 +59,7 @@ export function runTable(runs: readonly RunResult[]): string {
   const faults = runs.flatMap((run) =>
     run.faults.map((fault) => `  ${nameOf(run, runs)}: ${showFault(fault)}`),
   );
-  const notes = runs.flatMap((run) => notesOf(run).map((note) => `  ${nameOf(run, runs)}: ${note}`));
+  const notes = noteLines(runs);
   return [
     table,
     ...(faults.length === 0
@@ -69,10 +69,21 @@ export function runTable(runs: readonly RunResult[]): string {
   ].join('\n');
 }
 
+/** Each note once, with the runs that it is about. */
+function noteLines(runs: readonly RunResult[]): string[] {
+  const names = new Map<string, string[]>();
+  for (const run of runs) {
+    for (const note of notesOf(run)) names.set(note, [...(names.get(note) ?? []), nameOf(run, runs)]);
+  }
+  return [...names].map(([note, about]) => {
+    return `  ${about.length === runs.length && about.length > 1 ? 'all' : about.join('; ')}: ${note}`;
+  });
+}
+
 /** The algorithm, and the load where it alone does not tell the runs apart. */
 function nameOf({ algorithm, clients }: RunResult, runs: readonly RunResult[]): string {
   const isOnly = runs.filter((run) => run.algorithm === algorithm).length === 1;
-  return isOnly ? algorithm : `${algorithm}, ${showCount(clients)} outstanding`;
+  return isOnly ? algorithm : `${algorithm} with ${showCount(clients)}`;
 }
 
 export function limitTable(rows: readonly LimitRow[]): string {

@@ -17,9 +17,7 @@ export async function withTemporaryDirectory<T>(
   work: (directory: string) => Promise<T>,
 ): Promise<T> {
   const directory = await makeDirectory(purpose);
-  // At an interrupt the nodes' threads are still at work and may add a file while the others go.
-  const remove = (): void =>
-    rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
   const release = undoOnInterrupt(remove);
   try {
     return await work(directory);

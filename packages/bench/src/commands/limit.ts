@@ -1,6 +1,7 @@
 /** `quorate-bench limit`: what this machine gives with no protocol at all. */
 import { Command, Option } from 'commander';
 import { showBytes, showMachine } from '../figures.ts';
+import { undoOnInterrupt } from '../interrupt.ts';
 import { measureLimit } from '../limit/measure.ts';
 import { describeContext } from '../machine.ts';
 import { choice, durationMs, listOf, sizeBytes, wholeNumber } from '../options.ts';
@@ -64,6 +65,7 @@ async function runLimit(flags: LimitFlags): Promise<void> {
   const context = describeContext(process.argv.slice(2));
   const { clients, payload: payloadBytes, duration, storage, nodes } = flags;
   const progress = startProgress();
+  const release = undoOnInterrupt(() => progress.stop());
   let result: LimitResult;
   try {
     const limits = await measureLimit(
@@ -72,6 +74,7 @@ async function runLimit(flags: LimitFlags): Promise<void> {
     );
     result = { ...context, limits };
   } finally {
+    release();
     progress.stop();
   }
   if (flags.json !== undefined) writeJsonFile(flags.json, result);

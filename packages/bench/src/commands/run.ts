@@ -4,18 +4,18 @@ import { algorithms, type Consistency, consistencies } from '@quorate/consensus'
 import { Command, Option } from 'commander';
 import type { Fault } from '../faults/fault.ts';
 import { faultList, readFaults, requireSurvivable } from '../faults/table.ts';
-import { showConditions, showMachine } from '../figures.ts';
+import { showConditions, showLoad, showMachine } from '../figures.ts';
 import { undoOnInterrupt } from '../interrupt.ts';
 import { describeContext } from '../machine.ts';
 import { choice, durationMs, listOf, share, sizeBytes, wholeNumber } from '../options.ts';
 import { startProgress } from '../progress.ts';
 import { writeReport } from '../report/report.ts';
-import type { BenchResult, RunResult, StorageKind } from '../result.ts';
+import type { BenchResult, StorageKind } from '../result.ts';
 import { requireWritable, writeJsonFile } from '../result-file.ts';
 import { measureRuns } from '../run/measure-runs.ts';
 import { planRuns, type RunOptions } from '../run/options.ts';
+import { whatDoesNotHold } from '../run/what-does-not-hold.ts';
 import { limitTable, runTable } from '../table.ts';
-import { whyNotJudged } from '../verification/verify.ts';
 import { payloadBytesMin } from '../workload/register-operations.ts';
 import { clientCount } from './limit.ts';
 
@@ -177,7 +177,7 @@ async function run(flags: RunFlags): Promise<void> {
   if (flags.json !== undefined) writeJsonFile(flags.json, result);
   if (flags.report !== undefined) writeReport(result, flags.report);
   print(result, options, flags.report);
-  if (result.runs.some((one) => failureOf(one, options) !== undefined)) process.exitCode = 1;
+  if (result.runs.some((one) => whatDoesNotHold(one, options) !== undefined)) process.exitCode = 1;
 }
 
 /** @throws CodedError `ERR_OPTION_INVALID` */
@@ -215,7 +215,7 @@ function print(result: BenchResult, options: RunOptions, report: string | undefi
   const { machine, runs, limits, seed } = result;
   console.log(showMachine(machine));
   const [first] = runs;
-  if (first !== undefined) console.log(`${showConditions(first)} · seed ${seed}`);
+  if (first !== undefined) console.log(`${showConditions(first, showLoad(first, ...runs))} · seed ${seed}`);
   console.log(runTable(runs));
   if (limits.length > 0) console.log(`the limit, with no protocol at all:\n${limitTable(limits)}`);
   for (const { historyFile } of planRuns(options)) {
@@ -223,15 +223,7 @@ function print(result: BenchResult, options: RunOptions, report: string | undefi
   }
   if (report !== undefined) console.log(`report: ${report} (${pathToFileURL(report).href})`);
   for (const one of runs) {
-    const failure = failureOf(one, options);
+    const failure = whatDoesNotHold(one, options);
     if (failure !== undefined) console.error(`${one.algorithm}: ${failure}`);
   }
-}
-
-/** What was checked and does not hold, or undefined. */
-function failureOf(run: RunResult, options: RunOptions): string | undefined {
-  if (run.operations.ok === 0) return 'no operation was acknowledged';
-  if (run.verified === false) return 'NOT linearizable';
-  const isJudged = options.verify && whyNotJudged(options) === undefined;
-  return run.verified === null && isJudged ? 'the check of its history came to no verdict' : undefined;
 }

@@ -4,6 +4,7 @@
  * Each row runs on threads of its own, so that none profits from code that another one warmed.
  */
 import { optionInvalid, systemClock } from '@quorate/core';
+import { withStarted } from '../interrupt.ts';
 import type { LimitRow, StorageKind } from '../result.ts';
 import { withTemporaryDirectory } from '../temporary-directory.ts';
 import { closedLoop, type Execute } from '../workload/closed-loop.ts';
@@ -70,8 +71,7 @@ function measureRow(options: RowOptions): Promise<LimitRow> {
 async function measureIn(directory: string | undefined, options: RowOptions): Promise<LimitRow> {
   const { mode, nodes, storage, payloadBytes, clients, durationMs } = options;
   const groupBytesMax = clients * (payloadBytes + commandOverheadBytes);
-  const pipeline = await Pipeline.start({ mode, nodes, directory, groupBytesMax });
-  try {
+  const measure = async (pipeline: Pipeline): Promise<LimitRow> => {
     const execute = submitTo(pipeline, payloadBytes);
     const load = measureLoad({
       drive: (meter, signal) => closedLoop({ clients, execute, meter, clock: systemClock, signal }),
@@ -81,9 +81,9 @@ async function measureIn(directory: string | undefined, options: RowOptions): Pr
     });
     const figures = figuresOf(await Promise.race([load, pipeline.failed]));
     return { mode, nodes, storage, payloadBytes, clients, ...figures };
-  } finally {
-    await pipeline.stop();
-  }
+  };
+  const starting = Pipeline.start({ mode, nodes, directory, groupBytesMax });
+  return withStarted(starting, (pipeline) => pipeline.stop(), measure);
 }
 
 function submitTo(pipeline: Pipeline, payloadBytes: number): Execute {

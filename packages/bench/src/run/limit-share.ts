@@ -24,5 +24,5 @@ function unlikeness({ reads, ratePerSecond, faults, recorded }: RunResult): stri
     ...(recorded ? ['history recorded'] : []),
   ];
   if (differences.length === 0) return undefined;
-  return `the limit writes only, as fast as it can, undisturbed and unrecorded; this run: ${differences.join(', ')}`;
+  return `not quite like the limit, which only writes, undisturbed and unrecorded: ${differences.join(', ')}`;
 }

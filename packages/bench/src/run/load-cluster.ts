@@ -6,6 +6,7 @@ import { type Clock, seededRandom, systemClock } from '@quorate/core';
 import { HistoryRecorder, numberedKeys } from '@quorate/simulation';
 import { injectFaults, type StruckFault } from '../faults/inject.ts';
 import { scheduleFaults } from '../faults/schedule.ts';
+import { withStarted } from '../interrupt.ts';
 import { closedLoop, type Execute } from '../workload/closed-loop.ts';
 import { executeOperations, type RegisterCluster } from '../workload/execute-operations.ts';
 import type { LoadMeter } from '../workload/load-meter.ts';
@@ -36,21 +37,32 @@ export async function loadCluster(
   storage: 'memory' | ClusterStorage,
   onBegin: () => void,
 ): Promise<LoadedCluster> {
-  const { algorithm, nodes, payloadBytes } = plan;
+  const { algorithm, nodes } = plan;
   const stateMachine = new URL('../workload/register-machine.js', import.meta.url);
-  const cluster: RegisterCluster = await Cluster.start({ algorithm, nodes, storage, stateMachine });
+  const starting: Promise<RegisterCluster> = Cluster.start({ algorithm, nodes, storage, stateMachine });
+  return withStarted(
+    starting,
+    (cluster) => cluster.stop(),
+    (cluster) => loadStarted(plan, cluster, onBegin),
+  );
+}
+
+async function loadStarted(
+  plan: RunPlan,
+  cluster: RegisterCluster,
+  onBegin: () => void,
+): Promise<LoadedCluster> {
   const warnings = new Set<string>();
   cluster.on('warning', ({ message }) => warnings.add(message));
   cluster.on('node-failed', ({ node, code, message }) => warnings.add(`node ${node}: ${code}: ${message}`));
-  const values = paddedValues(payloadBytes);
+  const values = paddedValues(plan.payloadBytes);
   const isRecording = plan.verify || plan.historyFile !== undefined;
   const recorder = isRecording ? new HistoryRecorder({ values, keys: numberedKeys }) : undefined;
   const errors = new Map<string, number>();
   const keys = Array.from({ length: plan.keys }, (_, key) => numberedKeys.nameOf(key) ?? '');
-  const random = seededRandom(plan.seed);
   const execute = executeOperations({
     cluster,
-    operations: registerOperations({ ...plan, random: random.fork('operations') }),
+    operations: registerOperations({ ...plan, random: seededRandom(plan.seed).fork('operations') }),
     values,
     keys,
     consistency: plan.consistency,
@@ -58,13 +70,10 @@ export async function loadCluster(
     recorder,
     onError: (code) => errors.set(code, (errors.get(code) ?? 0) + 1),
   });
-  try {
-    await cluster.query(keys[0] ?? '', { timeoutMs: readyMsMax });
-    onBegin();
-    return { ...(await loadWithFaults(plan, cluster, execute)), errors, warnings: [...warnings], recorder };
-  } finally {
-    await cluster.stop();
-  }
+  await cluster.query(keys[0] ?? '', { timeoutMs: readyMsMax });
+  onBegin();
+  const loaded = await loadWithFaults(plan, cluster, execute);
+  return { ...loaded, errors, warnings: [...warnings], recorder };
 }
 
 async function loadWithFaults(

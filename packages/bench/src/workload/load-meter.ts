@@ -12,8 +12,8 @@ import type { Silence } from './silence.ts';
 export const sliceMs = 100;
 const slicesPerSecond = 10;
 
-/** A shorter gap between two acknowledgements is not kept as a silence. */
-const silenceMsMin = 20;
+/** A shorter gap between two acknowledgements is not kept as a silence: a batch takes about so long anyway. */
+const silenceMsMin = 5;
 
 /** How an operation ended. `failed`: it did not happen. `unknown`: it may yet take effect. */
 export type Outcome = 'ok' | 'failed' | 'unknown';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { withLimitShare } from '../../src/run/limit-share.ts';
 import { planRuns, type RunOptions } from '../../src/run/options.ts';
+import { whatDoesNotHold } from '../../src/run/what-does-not-hold.ts';
 import { whyNotJudged } from '../../src/verification/verify.ts';
 import { sampleLimit, sampleRun } from '../sample-result.ts';
 
@@ -109,4 +110,24 @@ test.each([
   ['eventual', 0, true],
 ] as const)('a history with %s reads (share %d) is judged: %s', (consistency, reads, isJudged) => {
   expect(whyNotJudged({ consistency, reads }) === undefined).toBe(isJudged);
+});
+
+describe('a run', () => {
+  const good = { operations: { ok: 1, failed: 0, unknown: 0 }, verified: true };
+
+  test.each([
+    ['that was found linearizable', good, options],
+    ['that was not to be checked', { ...good, verified: null }, { ...options, verify: false }],
+    ['that cannot be checked', { ...good, verified: null }, { ...options, consistency: 'session' }],
+  ] as const)('%s is good', (_, run, asked) => {
+    expect(whatDoesNotHold(run, asked)).toBeUndefined();
+  });
+
+  test.each([
+    ['that is not linearizable', { ...good, verified: false }, /NOT linearizable/],
+    ['whose check gave up', { ...good, verified: null }, /no verdict/],
+    ['that acknowledged nothing', { ...good, operations: { ...good.operations, ok: 0 } }, /acknowledged/],
+  ])('%s is not', (_, run, words) => {
+    expect(whatDoesNotHold(run, options)).toMatch(words);
+  });
 });
