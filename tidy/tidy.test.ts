@@ -24,8 +24,9 @@ function read(path: string): Source {
   const text = readFileSync(join(root, path), 'utf8');
   // Comments may speak of anything; only code is held to the bans.
   const code = text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '');
-  const imports = [...code.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] as string);
-  const urls = [...code.matchAll(/new URL\('(\.[^']+)', import\.meta\.url\)/g)].map(
+  const statements = /^(?:import|export)\b[^;']*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm;
+  const imports = [...code.matchAll(statements)].map((match) => (match[1] ?? match[2] ?? match[3]) as string);
+  const urls = [...code.matchAll(/new URL\('(\.[^']+\.js)', import\.meta\.url\)/g)].map(
     (match) => match[1] as string,
   );
   return { path, text, code, imports: [...imports, ...urls] };
@@ -64,7 +65,7 @@ describe('layers', () => {
       const used = new Set(
         sources
           .filter(({ path }) => path.startsWith(`packages/${name}/`))
-          .flatMap(({ imports, text }) => [...imports, ...text.matchAll(/resolve\('([^']+)'\)/g)].map(String))
+          .flatMap(({ imports }) => imports)
           .filter((target) => !target.startsWith('.') && !target.startsWith('node:'))
           .map((target) => target.match(/(@[\w-]+\/[\w.-]+|[\w-][\w.-]*)/)?.[0] ?? ''),
       );

@@ -7,6 +7,7 @@ export {
   type ClusterStatus,
   type NodeStatus,
 } from './cluster/cluster.ts';
+export { type DiskTraceLine, traceNowMs } from './cluster/disk-trace.ts';
 export type { ClusterFaults } from './cluster/faults.ts';
 export type { ClusterOptions, ClusterStorage } from './cluster/options.ts';
 export {

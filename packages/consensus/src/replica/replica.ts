@@ -23,22 +23,15 @@ import type {
   SnapshotStore,
   WriteAheadLog,
 } from '@quorate/storage';
-import type {
-  Effect,
-  Entry,
-  Input,
-  LogIndex,
-  Outgoing,
-  Protocol,
-  ProtocolStatus,
-  Reign,
-} from '../protocol.ts';
+import type { Effect, Input, LogIndex, Outgoing, Protocol, ProtocolStatus } from '../protocol.ts';
+import { ApplyQueue } from './apply-queue.ts';
 import { HandledRequests } from './handled-requests.ts';
 import type { ReplicaMessage, ReplicaStatus, SnapshotOffer } from './message.ts';
 import { decodeReplicaMessage, encodeClientMessage, encodeReplicaMessage } from './message.ts';
 import { payloadIdentity } from './payload.ts';
 import { PendingReads } from './pending-reads.ts';
 import type { ReplicatedState } from './replicated-state.ts';
+import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 import {
@@ -79,13 +72,6 @@ export interface ReplicaParts {
   readonly failed: (error: unknown) => void;
 }
 
-type ToApply =
-  | { readonly type: 'entries'; readonly entries: readonly Entry[] }
-  | { readonly type: 'install'; readonly snapshot: { readonly index: LogIndex; readonly reign: Reign } };
-
-/** How long applying may hold the thread before messages and timers get their turn. */
-const applySliceMs = 5;
-
 export class Replica {
   readonly #parts: ReplicaParts;
   readonly #inputs: ProtocolInput[] = [];
@@ -95,12 +81,8 @@ export class Replica {
   readonly #reads = new PendingReads();
   /** One for each `propose` input that has no `accepted` or `refused` yet. */
   readonly #proposing: { readonly key: string; readonly asker: Asker }[] = [];
-  readonly #toApply: ToApply[] = [];
-  #applyState: 'idle' | 'scheduled' | 'restoring' = 'idle';
-  #lastApplied: { readonly index: LogIndex; readonly reign: Reign } | undefined;
-  #bytesSinceSnapshot = 0;
-  #isTakingSnapshot = false;
-  #snapshotIndex: LogIndex;
+  readonly #applyQueue: ApplyQueue;
+  readonly #keeper: SnapshotKeeper;
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
   readonly #watchers = new Map<string, ActorRef>();
@@ -110,7 +92,34 @@ export class Replica {
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
-    this.#snapshotIndex = parts.snapshotIndex;
+    this.#applyQueue = new ApplyQueue({
+      clock: parts.clock,
+      state: parts.state,
+      restore: (snapshot) => {
+        const { group, epoch, snapshots, state } = parts;
+        return restoreSnapshot(snapshots, { group, epoch, ...snapshot }, state);
+      },
+      applied: (outcome, entry) => {
+        this.#keeper.applied(entry, entry.payload.byteLength);
+        this.#waiting.applied(outcome, entry.index);
+      },
+      readable: () => {
+        this.#serveReads();
+        this.#keeper.takeIfDue();
+      },
+      failed: (error) => this.fail(error),
+    });
+    this.#keeper = new SnapshotKeeper({
+      group: parts.group,
+      epoch: parts.epoch,
+      state: parts.state,
+      snapshots: parts.snapshots,
+      log: parts.log,
+      countsFrom: parts.snapshotIndex,
+      everyBytes: parts.snapshotEveryBytes,
+      compacted: (index) => this.#input({ type: 'compacted', index }),
+      warn: parts.warn,
+    });
     this.#sender = new SnapshotSender({
       group: parts.group,
       epoch: parts.epoch,
@@ -205,6 +214,8 @@ export class Replica {
     this.#waiting.release(undefined);
     this.#refuseReads(this.#reads.refuseAll());
     this.#sender.stop();
+    this.#keeper.stop();
+    this.#applyQueue.stop();
     this.publish();
     this.#parts.failed(error);
   }
@@ -213,6 +224,8 @@ export class Replica {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#sender.stop();
+    this.#keeper.stop();
+    this.#applyQueue.stop();
     await this.#receiver.stop();
     await this.#parts.log.close();
   }
@@ -312,8 +325,7 @@ export class Replica {
       case 'send':
         return this.#sendProtocol(effect);
       case 'committed':
-        this.#toApply.push({ type: 'entries', entries: effect.entries });
-        return this.#applySome();
+        return this.#applyQueue.entries(effect.entries);
       case 'accepted':
         this.#proposing.shift();
         return;
@@ -385,43 +397,8 @@ export class Replica {
 
   // --- applying ---------------------------------------------------------------------------------
 
-  #applySome(): void {
-    if (this.#applyState !== 'idle') return;
-    const { clock, state } = this.#parts;
-    const stopAtMs = clock.nowMs() + applySliceMs;
-    for (let next = this.#toApply[0]; next !== undefined; next = this.#toApply[0]) {
-      if (next.type === 'install') return this.#restore(next.snapshot);
-      this.#toApply.shift();
-      for (let at = 0; at < next.entries.length; at++) {
-        const entry = next.entries[at];
-        invariant(entry !== undefined, 'an array has its elements');
-        if (clock.nowMs() >= stopAtMs) {
-          this.#toApply.unshift({ type: 'entries', entries: next.entries.slice(at) });
-          return this.#applyLater();
-        }
-        const outcome = state.apply(entry);
-        this.#lastApplied = entry;
-        this.#bytesSinceSnapshot += entry.payload.byteLength;
-        this.#waiting.applied(outcome, entry.index);
-      }
-    }
-    this.#serveReads();
-    this.#snapshotIfDue();
-  }
-
-  #applyLater(): void {
-    this.#serveReads();
-    this.#applyState = 'scheduled';
-    this.#parts.clock.defer(() => {
-      if (this.#isStopped) return;
-      this.#applyState = 'idle';
-      this.#applySome();
-    });
-  }
-
   #serveReads(): void {
-    // While a snapshot is being restored the state is neither the old one nor the new one.
-    if (this.#applyState === 'restoring') return;
+    if (!this.#applyQueue.isReadable) return;
     const { state } = this.#parts;
     for (const { asker, queries } of this.#reads.due(state.appliedIndex)) {
       answer(asker, {
@@ -440,60 +417,6 @@ export class Replica {
   }
 
   // --- snapshots --------------------------------------------------------------------------------
-
-  #snapshotIfDue(): void {
-    if (
-      this.#isTakingSnapshot ||
-      this.#isStopped ||
-      this.#bytesSinceSnapshot < this.#parts.snapshotEveryBytes
-    )
-      return;
-    const last = this.#lastApplied;
-    if (last === undefined || last.index <= this.#snapshotIndex) return;
-    this.#isTakingSnapshot = true;
-    this.#bytesSinceSnapshot = 0;
-    const { index, reign } = last;
-    this.#writeSnapshot(index, reign).then(
-      () => {
-        this.#isTakingSnapshot = false;
-      },
-      (error: unknown) => {
-        // The log still has everything: the next one is tried after as many bytes again.
-        this.#isTakingSnapshot = false;
-        if (!this.#isStopped) this.#parts.warn(`the snapshot at ${index} could not be written`, error);
-      },
-    );
-  }
-
-  async #writeSnapshot(index: LogIndex, reign: Reign): Promise<void> {
-    const { group, epoch, state, snapshots, log } = this.#parts;
-    const chunks = state.snapshot();
-    const writer = await snapshots.create({ group, epoch, index, reign });
-    try {
-      for await (const chunk of chunks) await writer.append(chunk);
-      await writer.commit();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
-    // One installed meanwhile holds more: the log counts from that one.
-    if (this.#isStopped || index <= this.#snapshotIndex) return;
-    const previous = this.#snapshotIndex;
-    this.#snapshotIndex = index;
-    log.append([{ type: 'snapshot', group, epoch, index, reign, discardsLog: false }], () => {
-      // Entries back to the previous snapshot stay in memory, so that a follower which lags a little
-      // is sent entries and not a whole state.
-      if (previous > 0) this.#input({ type: 'compacted', index: previous });
-      this.#prune();
-    });
-  }
-
-  #prune(): void {
-    const { snapshots, group, epoch } = this.#parts;
-    snapshots.prune({ group, epoch, index: this.#snapshotIndex }).catch((error: unknown) => {
-      this.#parts.warn('old snapshots could not be removed', error);
-    });
-  }
 
   #snapshotOffered(from: NodeId, offer: SnapshotOffer): void {
     const { group, epoch } = this.#parts;
@@ -515,30 +438,13 @@ export class Replica {
   #install(effect: ProtocolEffect & { type: 'install' }): void {
     const { group, epoch, log } = this.#parts;
     const { index, reign } = effect.snapshot;
-    this.#snapshotIndex = index;
+    this.#keeper.countsFrom(effect.snapshot);
     const record = { type: 'snapshot', group, epoch, index, reign, discardsLog: effect.discardsLog } as const;
     log.append([record], () => {
       this.#durable(effect);
-      this.#prune();
+      this.#keeper.prune();
     });
-    this.#toApply.push({ type: 'install', snapshot: effect.snapshot });
-    this.#applySome();
-  }
-
-  #restore(snapshot: { readonly index: LogIndex; readonly reign: Reign }): void {
-    const { group, epoch, snapshots, state } = this.#parts;
-    this.#applyState = 'restoring';
-    restoreSnapshot(snapshots, { group, epoch, ...snapshot }, state).then(
-      () => {
-        if (this.#isStopped) return;
-        this.#toApply.shift();
-        this.#lastApplied = snapshot;
-        this.#bytesSinceSnapshot = 0;
-        this.#applyState = 'idle';
-        this.#applySome();
-      },
-      (error: unknown) => this.fail(error),
-    );
+    this.#applyQueue.install(effect.snapshot);
   }
 
   #protocolStatus(): ProtocolStatus {

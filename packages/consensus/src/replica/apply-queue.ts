@@ -1,0 +1,101 @@
+/**
+ * The apply queue: committed entries and installed snapshots, in order, into the state.
+ *
+ * Applying is cut into slices, so that messages and heartbeats get their turn however much is committed
+ * at once. While a snapshot is being restored the state is neither the old one nor the new one, and
+ * nobody may read it.
+ */
+import { type Clock, invariant } from '@quorate/core';
+import type { Entry } from '../protocol.ts';
+import type { Applied, ReplicatedState } from './replicated-state.ts';
+import type { SnapshotPlace } from './snapshot-keeper.ts';
+
+/** How long one slice may hold the thread. */
+const sliceMs = 5;
+
+type Work =
+  | { readonly type: 'entries'; readonly entries: readonly Entry[] }
+  | { readonly type: 'install'; readonly snapshot: SnapshotPlace };
+
+export interface ApplyQueueOptions {
+  readonly clock: Clock;
+  readonly state: ReplicatedState;
+  readonly restore: (snapshot: SnapshotPlace) => Promise<void>;
+  /** After each entry. */
+  readonly applied: (outcome: Applied, entry: Entry) => void;
+  /** After each slice: the state may be read. */
+  readonly readable: () => void;
+  /** The state cannot be brought to what it should be. */
+  readonly failed: (error: unknown) => void;
+}
+
+export class ApplyQueue {
+  readonly #options: ApplyQueueOptions;
+  readonly #work: Work[] = [];
+  #activity: 'idle' | 'scheduled' | 'restoring' | 'stopped' = 'idle';
+
+  constructor(options: ApplyQueueOptions) {
+    this.#options = options;
+  }
+
+  get isReadable(): boolean {
+    return this.#activity === 'idle' || this.#activity === 'scheduled';
+  }
+
+  entries(entries: readonly Entry[]): void {
+    this.#work.push({ type: 'entries', entries });
+    this.#slice();
+  }
+
+  install(snapshot: SnapshotPlace): void {
+    this.#work.push({ type: 'install', snapshot });
+    this.#slice();
+  }
+
+  stop(): void {
+    this.#activity = 'stopped';
+    this.#work.length = 0;
+  }
+
+  #slice(): void {
+    if (this.#activity !== 'idle') return;
+    const stopAtMs = this.#options.clock.nowMs() + sliceMs;
+    for (let next = this.#work.shift(); next !== undefined; next = this.#work.shift()) {
+      if (next.type === 'install') return this.#restore(next.snapshot);
+      const left = this.#applyUntil(stopAtMs, next.entries);
+      if (left.length === 0) continue;
+      this.#work.unshift({ type: 'entries', entries: left });
+      return this.#goOnLater();
+    }
+    this.#options.readable();
+  }
+
+  /** @returns the entries that the slice had no time for */
+  #applyUntil(stopAtMs: number, entries: readonly Entry[]): readonly Entry[] {
+    const { clock, state, applied } = this.#options;
+    for (let at = 0; at < entries.length; at++) {
+      if (clock.nowMs() >= stopAtMs) return entries.slice(at);
+      const entry = entries[at];
+      invariant(entry !== undefined, 'an array has its elements');
+      applied(state.apply(entry), entry);
+    }
+    return [];
+  }
+
+  #goOnLater(): void {
+    this.#options.readable();
+    this.#activity = 'scheduled';
+    this.#options.clock.defer(() => this.#resumeFrom('scheduled'));
+  }
+
+  #restore(snapshot: SnapshotPlace): void {
+    this.#activity = 'restoring';
+    this.#options.restore(snapshot).then(() => this.#resumeFrom('restoring'), this.#options.failed);
+  }
+
+  #resumeFrom(activity: 'scheduled' | 'restoring'): void {
+    if (this.#activity !== activity) return;
+    this.#activity = 'idle';
+    this.#slice();
+  }
+}
