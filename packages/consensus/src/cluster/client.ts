@@ -34,6 +34,8 @@ export class Client {
   readonly #errands: Errands;
   readonly #replicas = new Map<NodeId, ActorRef>();
   readonly #sessions = new Set<Session>();
+  /** Why no quorum can be had, as long as that is so. */
+  #failure: CodedError | undefined;
   #announced = '';
 
   constructor(context: ActorContext, options: ClientOptions) {
@@ -70,7 +72,7 @@ export class Client {
       errands: this.#errands,
       nonce: this.#options.nonce,
       limits: this.#options.limits ?? defaultSessionLimitsOfClient,
-      failure: () => this.#failure(),
+      failure: () => this.#failure,
     });
     this.#sessions.add(session);
     return session;
@@ -112,8 +114,8 @@ export class Client {
     }
     if (this.#view.heard(message.status)) this.#errands.leaderChanged();
     this.#announce();
-    const failure = this.#failure();
-    if (failure !== undefined) this.#giveUp(failure);
+    this.#failure = this.#whatFailed();
+    if (this.#failure !== undefined) this.#giveUp(this.#failure);
     this.#options.onStatus?.(message.status);
   }
 
@@ -131,7 +133,7 @@ export class Client {
   }
 
   /** With a majority of replicas failed, waiting is of no use: says what they failed of. */
-  #failure(): CodedError | undefined {
+  #whatFailed(): CodedError | undefined {
     const failed = [...this.statuses.values()].filter(({ role }) => role === 'failed');
     const { nodes } = this.#options;
     const first = failed[0]?.failure;

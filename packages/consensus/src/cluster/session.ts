@@ -36,7 +36,7 @@ export interface SessionLimitsOfClient {
 }
 
 export const defaultSessionLimitsOfClient: SessionLimitsOfClient = {
-  batchesInFlightMax: 16,
+  batchesInFlightMax: 4,
   batchCommandsMax: 8_192,
   batchBytesMax: 1 << 20,
   outstandingMax: 100_000,
