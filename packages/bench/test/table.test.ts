@@ -20,13 +20,12 @@ test('a run is one row of rounded figures under their heads', () => {
   const figures = Object.fromEntries((heads ?? []).map((head, at) => [head, row?.[at]]));
   expect(figures).toEqual({
     algorithm: 'raft',
-    outstanding: '64',
+    clients: '64',
     'ok/s': '30,554',
     'p50 ms': '1.25',
     'p99 ms': '7.13',
     'max ms': '292',
     'CPU µs/op': '21.4',
-    ok: '61,200',
     failed: '3',
     unknown: '12',
     linearizable: 'yes',
@@ -46,6 +45,32 @@ test('the share of the limit has a column only when it was measured', () => {
   const withRatio = cells(runTable([sampleRun({ limitRatio: 0.2704 }), sampleRun()]));
   expect(withRatio.map((row) => row.at(-1))).toEqual(['of limit', '27.0 %', '–']);
   expect(cells(runTable([sampleRun()]))[0]).not.toContain('of limit');
+});
+
+test('a table of large figures fits a terminal of 120 columns', () => {
+  const large = {
+    algorithm: 'multi-paxos',
+    clients: 100_000,
+    throughputPerSecond: 999_999,
+    cpuMicrosecondsPerOperation: 12_345,
+    operations: { ok: 10_000_000, failed: 99_999, unknown: 999_999 },
+    verified: null,
+    limitRatio: 0.743,
+  };
+  for (const line of runTable([sampleRun({ ...large, faults: [] })]).split('\n')) {
+    expect(line.length).toBeLessThanOrEqual(120);
+  }
+});
+
+test('a note that is true of all runs stands once', () => {
+  const errors = { ERR_NO_QUORUM: 3 };
+  const runs = [
+    sampleRun({ warnings: ['slow disk'], errors }),
+    sampleRun({ algorithm: 'multi-paxos', warnings: ['slow disk'] }),
+  ];
+  const text = runTable(runs);
+  expect(text).toContain('\n  all: slow disk');
+  expect(text).toContain('\n  raft: operations that did not end well: 3 × ERR_NO_QUORUM');
 });
 
 test('each fault has a line with its outage', () => {

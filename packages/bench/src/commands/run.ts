@@ -213,9 +213,9 @@ function checkedOptions(flags: RunFlags, faults: readonly Fault[]): RunOptions {
 
 function print(result: BenchResult, options: RunOptions, report: string | undefined): void {
   const { machine, runs, limits, seed } = result;
-  console.log(showMachine(machine));
+  console.log(`${showMachine(machine)}, seed ${seed}`);
   const [first] = runs;
-  if (first !== undefined) console.log(`${showConditions(first, showLoad(first, ...runs))} · seed ${seed}`);
+  if (first !== undefined) console.log(showConditions(first, showLoad(first, ...runs)));
   console.log(runTable(runs));
   if (limits.length > 0) console.log(`the limit, with no protocol at all:\n${limitTable(limits)}`);
   for (const { historyFile } of planRuns(options)) {
