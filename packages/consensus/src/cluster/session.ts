@@ -36,7 +36,7 @@ export interface SessionLimitsOfClient {
 }
 
 export const defaultSessionLimitsOfClient: SessionLimitsOfClient = {
-  batchesInFlightMax: 4,
+  batchesInFlightMax: 16,
   batchCommandsMax: 8_192,
   batchBytesMax: 1 << 20,
   outstandingMax: 100_000,
