@@ -290,31 +290,30 @@ export class ActorSystem {
   /** Gives `node` and `peer` the two ends of a new port. A node that ends meanwhile is not an error here. */
   async #wire(node: NodeId, peer: NodeId): Promise<void> {
     const { port1, port2 } = new MessageChannel();
-    await Promise.all([
-      this.#attach(node, peer, port1).catch((error) => this.#forgive(error)),
-      this.#attach(peer, node, port2).catch((error) => this.#forgive(error)),
-    ]);
+    await Promise.all([this.#attach(node, peer, port1), this.#attach(peer, node, port2)]);
   }
 
   async #attach(node: NodeId, peer: NodeId, port: MessageChannel['port1']): Promise<void> {
     const incarnation = this.#handles.get(peer)?.incarnation ?? 0;
-    if (node === this.local.node) this.#wiring.attach(peer, port, incarnation);
-    else
-      await this.#handle(node)
-        .attach(peer, port, incarnation)
-        .catch((error) => {
-          // Perhaps it never left this thread: closed, it tells the other end that nobody is there.
-          port.close();
-          throw error;
-        });
+    if (node === this.local.node) return this.#wiring.attach(peer, port, incarnation);
+    const handle = this.#handle(node);
+    const attached = handle.attach(peer, port, incarnation).catch((error) => {
+      // Perhaps it never left this thread: closed, it tells the other end that nobody is there.
+      port.close();
+      throw error;
+    });
+    await this.#heard(handle, attached);
   }
 
   async #applyConditions(from: NodeId, to: NodeId, conditions: LinkConditions): Promise<void> {
     if (from === this.local.node) {
       this.#wiring.setConditions(to, conditions);
     } else if (this.isUp(from)) {
-      const applied = this.#handle(from).call((control) => control.setConditions(to, conditions));
-      await applied.catch((error) => this.#forgive(error));
+      const handle = this.#handle(from);
+      await this.#heard(
+        handle,
+        handle.call((control) => control.setConditions(to, conditions)),
+      );
     }
   }
 
@@ -329,12 +328,20 @@ export class ActorSystem {
     if (this.#stopping !== undefined) return;
     this.#log.warn(`node ${node} is down`, { incarnation, ...exit });
     this.#listeners.emit('node-down', { node, incarnation, ...exit });
-    const told = this.#upNodes().map((peer) =>
-      this.#handle(peer)
-        .call((control) => control.detach(node, exit.reason))
-        .catch((error) => this.#forgive(error)),
-    );
+    const told = this.#upNodes().map((peer) => {
+      const other = this.#handle(peer);
+      return this.#heard(
+        other,
+        other.call((control) => control.detach(node, exit.reason)),
+      );
+    });
     await Promise.all(told);
+  }
+
+  /** Waits for what a worker was told. One whose thread is paused hears of it when it goes on: nobody waits for that. */
+  async #heard(handle: NodeHandle, told: Promise<void>): Promise<void> {
+    const settled = told.catch((error) => this.#forgive(error));
+    if (!handle.isPaused) await settled;
   }
 
   /** That a node ended while it was being told something is news that has its own way. */

@@ -161,6 +161,24 @@ test('a paused node stands still, and goes on where it stood', async () => {
   expect(await a.ask({ do: 'heard' }, { timeoutMs })).toEqual([1, 2, 3]);
 });
 
+test('nobody waits for a paused node: links are cut and other nodes restarted meanwhile', async () => {
+  const system = await start(['a', 'b', 'c']);
+  const a = await probeAt(system, 'a/probe');
+  const b = await probeAt(system, 'b/probe');
+  await system.pause('a');
+  await system.partition([['a'], ['b', 'c']]);
+  await system.restart('b');
+  expect(await b.ask({ do: 'echo', value: 1 }, { timeoutMs })).toBe(1);
+  await system.resume('a');
+  // What it was told while it stood still holds: the way to the new life of b is known, and is cut.
+  const askOfB = { do: 'ask', to: 'b/probe', message: { do: 'echo', value: 2 }, timeoutMs: 200 };
+  await expect(a.ask(askOfB, { timeoutMs })).rejects.toMatchObject({
+    message: expect.stringContaining('b/probe'),
+  });
+  await system.heal();
+  expect(await a.ask(askOfB, { timeoutMs })).toBe(2);
+});
+
 test('a paused node can be killed and restarted, and a paused system stopped', async () => {
   const system = await start(['a', 'b']);
   const a = await probeAt(system, 'a/probe');
