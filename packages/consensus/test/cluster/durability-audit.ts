@@ -32,8 +32,9 @@ export interface AuditReport {
 }
 
 export function readTrace(file: string): DiskTraceLine[] {
-  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
-  return lines.map((line) => JSON.parse(line) as DiskTraceLine);
+  const lines = readFileSync(file, 'utf8').split('\n');
+  // What follows the last line break is nothing, or a line that a killed node did not finish.
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as DiskTraceLine);
 }
 
 export function auditDurability({ traces, acknowledgements, pattern }: AuditInput): AuditReport {

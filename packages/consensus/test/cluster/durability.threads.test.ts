@@ -14,7 +14,10 @@ const nodes = ['a', 'b', 'c'];
 const ids = Array.from({ length: 6_000 }, (_, at) => `<${at}>`);
 const pattern = /<\d+>/g;
 
-/** A load with many commands outstanding, traced; the disks are slow enough for a hasty reply to show. */
+/**
+ * A load with many commands outstanding that loses its leader half-way, traced. The disks are slow enough
+ * for a hasty reply to show.
+ */
 async function tracedRun(algorithm: string): Promise<AuditInput> {
   const traceDirectory = temporaryDirectory();
   const cluster = await startLedger({
@@ -27,7 +30,9 @@ async function tracedRun(algorithm: string): Promise<AuditInput> {
   await leaderOf(cluster);
   for (const node of nodes) cluster.faults.disk(node, { delayMs: 1 });
   const acknowledgements: Acknowledgement[] = [];
+  const halfTime = ids[ids.length / 2];
   await withOutstanding(ids, 256, async (id) => {
+    if (id === halfTime) await cluster.faults.kill(await leaderOf(cluster));
     await cluster.propose(id, { timeoutMs: 30_000 }).then(() => {
       acknowledgements.push({ id, atMs: traceNowMs() });
     });

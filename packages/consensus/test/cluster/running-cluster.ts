@@ -37,7 +37,7 @@ afterEach(async () => {
   const clusters = running;
   running = [];
   await Promise.all(clusters.map((cluster) => cluster.stop()));
-});
+}, 30_000);
 
 /** A cluster of ledgers, in memory unless the options say otherwise; stopped when the test ends. */
 export async function startLedger(options: Partial<ClusterOptions> = {}): Promise<Cluster<Ledger>> {
