@@ -56,7 +56,8 @@ export function hasCode(error: unknown, code: ErrorCode): boolean {
 
 /** An option that is not allowed: names the option, the value that was given, and what is allowed. */
 export function optionInvalid(option: string, value: unknown, allowed: string): CodedError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const isPlain = typeof value === 'string' || (typeof value === 'object' && value !== null);
+  const shown = isPlain ? JSON.stringify(value) : String(value);
   return new CodedError(
     'ERR_OPTION_INVALID',
     `option ${option}: ${shown} is not allowed; allowed: ${allowed}`,

@@ -37,6 +37,7 @@ export class Client {
   /** Why no quorum can be had, as long as that is so. */
   #failure: CodedError | undefined;
   #announced = '';
+  #stopError: CodedError | undefined;
 
   constructor(context: ActorContext, options: ClientOptions) {
     this.#context = context;
@@ -74,7 +75,8 @@ export class Client {
       limits: this.#options.limits ?? defaultSessionLimitsOfClient,
       failure: () => this.#failure,
     });
-    this.#sessions.add(session);
+    if (this.#stopError === undefined) this.#sessions.add(session);
+    else session.stop(this.#stopError);
     return session;
   }
 
@@ -101,6 +103,7 @@ export class Client {
   /** Rejects whatever waits: `ERR_STOPPED` if it was not sent, `ERR_OUTCOME_UNKNOWN` if it was. */
   stop(): void {
     const error = new CodedError('ERR_STOPPED', 'the cluster has stopped', {});
+    this.#stopError = error;
     this.#errands.rejectAll(error);
     for (const session of this.#sessions) session.stop(error);
     this.#sessions.clear();

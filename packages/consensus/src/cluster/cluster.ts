@@ -7,7 +7,15 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
-import { ActorSystem, CodedError, defineActor, type ErrorCode, hasCode, type NodeId } from '@quorate/core';
+import {
+  ActorSystem,
+  CodedError,
+  defineActor,
+  type ErrorCode,
+  errorToData,
+  hasCode,
+  type NodeId,
+} from '@quorate/core';
 import { lockDirectory, nodeFileSystem } from '@quorate/storage';
 import { majoritySize } from '../quorum/majority.ts';
 import type { ReplicaStatus } from '../replica/message.ts';
@@ -67,6 +75,8 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   readonly #session: Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>>;
   readonly #events: EventEmitter;
   readonly #down = new Set<string>();
+  /** Nodes whose replica could not be opened on what their directory holds. */
+  readonly #unopened = new Map<string, NonNullable<NodeStatus['failure']>>();
   #stopping: Promise<void> | undefined;
 
   private constructor(parts: Parts, client: Client, events: EventEmitter) {
@@ -203,6 +213,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
         mailbox: { capacity: 1_000_000 },
       },
     );
+    this.#unopened.delete(node);
     this.#client.watch(node as NodeId);
   }
 
@@ -213,11 +224,13 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     const failures: string[] = [];
     for (const [at, outcome] of outcomes.entries()) {
       if (outcome.status === 'fulfilled') continue;
-      const node = identity.members[at];
+      const node = identity.members[at] as NodeId;
       const isOfItsDisk = ['ERR_LOG_CORRUPT', 'ERR_DISK_FULL', 'ERR_DISK_FAILED'].some((code) =>
         hasCode(outcome.reason, code as ErrorCode),
       );
-      failures.push(`node ${node} cannot serve: ${(outcome.reason as Error).message}`);
+      const { code, message } = errorToData(outcome.reason);
+      this.#unopened.set(node, { code: code as ErrorCode, message });
+      failures.push(`node ${node} cannot serve: ${message}`);
       // A quorum can do without a node whose disk is broken; anything else is wrong with all of them.
       const serving = identity.members.length - failures.length;
       if (!isOfItsDisk || serving < majoritySize(identity.members.length)) throw outcome.reason;
@@ -246,13 +259,14 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   }
 
   #nodeStatus(node: string, status: ReplicaStatus | undefined): NodeStatus {
-    const role = this.#down.has(node) ? 'down' : (status?.role ?? 'starting');
+    const unopened = this.#unopened.get(node);
+    const role = this.#down.has(node) ? 'down' : unopened ? 'failed' : (status?.role ?? 'starting');
     return {
       role,
       term: status?.reign ?? 0,
       commitIndex: status?.commitIndex ?? 0,
       appliedIndex: status?.appliedIndex ?? 0,
-      failure: status?.failure,
+      failure: unopened ?? status?.failure,
     };
   }
 

@@ -100,9 +100,16 @@ function checkModule(module: unknown): URL {
 
 function checkStorage(storage: unknown): 'memory' | ClusterStorage {
   if (storage === 'memory') return storage;
-  const directory = (storage as Partial<ClusterStorage> | undefined)?.directory;
-  if (typeof directory === 'string' && directory.length > 0) return storage as ClusterStorage;
+  const { directory, traceDirectory } = (storage ?? {}) as Partial<ClusterStorage>;
+  if (traceDirectory !== undefined && !isPath(traceDirectory)) {
+    throw optionInvalid('storage.traceDirectory', traceDirectory, 'a path');
+  }
+  if (isPath(directory)) return storage as ClusterStorage;
   throw optionInvalid('storage', storage, "'memory' or { directory: 'a path' }");
+}
+
+function isPath(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0;
 }
 
 function checkTuning(options: ClusterOptions): ReplicaTuning {

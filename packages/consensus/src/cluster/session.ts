@@ -259,6 +259,10 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       this.#sendBatch(calls.slice(0, half));
       return this.#sendBatch(calls.slice(half));
     }
+    if (payload.byteLength > callBytesMax) {
+      this.#outstanding -= 1;
+      return refuseSize(calls[0] as WaitingCall);
+    }
     this.#lastBatch += 1;
     const batch = { number: this.#lastBatch, calls };
     this.#inFlight.set(batch.number, batch);
@@ -278,9 +282,12 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       );
     } catch (error) {
       const good = calls.filter(isEncodable);
-      if (good.length === calls.length) throw error;
       this.#outstanding -= calls.length - good.length;
-      this.#sendBatch(good);
+      // Each alone can be encoded, all together are too much for one message.
+      if (good.length === calls.length && calls.length === 1) throw error;
+      const half = good.length === calls.length ? good.length >> 1 : good.length;
+      this.#sendBatch(good.slice(0, half));
+      this.#sendBatch(good.slice(half));
       return undefined;
     }
   }
@@ -328,11 +335,26 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
 
   #sendQueries(): void {
     for (const [consistency, waiting] of this.#queries) {
-      const calls = waiting.filter((call) => !call.isSettled && isEncodable(call));
-      const queries = encodeValue(calls.map((call) => call.input ?? null));
-      if (calls.length > 0) this.#parts.errands.start(this.#readErrand(consistency, calls, queries));
+      this.#sendReads(
+        consistency,
+        waiting.filter((call) => !call.isSettled && isEncodable(call)),
+      );
     }
     this.#queries.clear();
+  }
+
+  #sendReads(consistency: Consistency, calls: readonly WaitingCall[]): void {
+    if (calls.length === 0) return;
+    const queries = encodeTogether(calls);
+    const isTooLarge = queries === undefined || queries.byteLength > 2 * this.#parts.limits.batchBytesMax;
+    if (isTooLarge && calls.length > 1) {
+      const half = calls.length >> 1;
+      this.#sendReads(consistency, calls.slice(0, half));
+      return this.#sendReads(consistency, calls.slice(half));
+    }
+    const [only] = calls;
+    if (queries === undefined || queries.byteLength > callBytesMax) return refuseSize(only as WaitingCall);
+    this.#parts.errands.start(this.#readErrand(consistency, calls, queries));
   }
 
   #readErrand(consistency: Consistency, calls: readonly WaitingCall[], queries: Uint8Array): Errand {
@@ -377,5 +399,27 @@ function isEncodable(call: WaitingCall): boolean {
     const why = error instanceof Error ? error.message : String(error);
     fail(call, new CodedError('ERR_OPTION_INVALID', `no MessagePack value: ${why}`, {}, { cause: error }));
     return false;
+  }
+}
+
+/** Encoded size of one command or query, at most: it must fit one message with room for what surrounds it. */
+const callBytesMax = 16 * 2 ** 20;
+
+function refuseSize(call: WaitingCall): void {
+  const allowed = `at most ${callBytesMax} bytes encoded`;
+  fail(
+    call,
+    new CodedError('ERR_OPTION_INVALID', `the command or query is too large; allowed: ${allowed}`, {
+      allowed,
+    }),
+  );
+}
+
+/** Undefined when it is too much for one message. */
+function encodeTogether(calls: readonly WaitingCall[]): Uint8Array | undefined {
+  try {
+    return encodeValue(calls.map((call) => call.input ?? null));
+  } catch {
+    return undefined;
   }
 }

@@ -47,7 +47,9 @@ export class ApplyQueue {
     this.#slice();
   }
 
+  /** What waits to be applied is in the snapshot, and older snapshots may be removed at any time from now on. */
   install(snapshot: SnapshotPlace): void {
+    this.#work.length = 0;
     this.#work.push({ type: 'install', snapshot });
     this.#slice();
   }
@@ -90,7 +92,14 @@ export class ApplyQueue {
 
   #restore(snapshot: SnapshotPlace): void {
     this.#activity = 'restoring';
-    this.#options.restore(snapshot).then(() => this.#resumeFrom('restoring'), this.#options.failed);
+    this.#options.restore(snapshot).then(
+      () => this.#resumeFrom('restoring'),
+      (error: unknown) => {
+        // A newer one that came meanwhile replaces everything, whatever became of this one.
+        if (this.#work.some(({ type }) => type === 'install')) this.#resumeFrom('restoring');
+        else this.#options.failed(error);
+      },
+    );
   }
 
   #resumeFrom(activity: 'scheduled' | 'restoring'): void {

@@ -87,8 +87,9 @@ export async function openReplica(
 ): Promise<Behavior<unknown, void>> {
   const { fileSystem, directory, clusterId, tuning } = options;
   const { node, clock, random } = context;
-  if (options.diskId !== undefined) await requireDisk(fileSystem, directory, options.diskId);
+  if (options.diskId !== undefined) await requireData(fileSystem, directory, options.diskId);
   const disk = await openNodeDirectory({ fileSystem, directory, clusterId, node, random });
+  if (options.diskId !== undefined) requireDisk(directory, disk.diskId, options.diskId);
   let replica: Replica | undefined;
   let failOpening: (error: unknown) => void = () => undefined;
   const failedWhileOpening = new Promise<never>((_, reject) => {
@@ -120,17 +121,24 @@ export async function openReplica(
 
 /**
  * A member is its name together with its disk: one that has lost what it promised must not vote as if it
- * had promised nothing.
+ * had promised nothing. So a folder that is known to have had data is not made anew when it is blank.
  */
-async function requireDisk(fileSystem: FileSystem, directory: string, diskId: string): Promise<void> {
-  const found = await readNodeDirectory({ fileSystem, directory });
-  if (found?.diskId === diskId) return;
-  const what = found === undefined ? 'is blank' : `is on disk ${found.diskId}`;
-  throw new CodedError('ERR_LOG_CORRUPT', `${directory} ${what}; this member's data was on disk ${diskId}`, {
-    directory,
-    expected: diskId,
-    ...(found === undefined ? {} : { found: found.diskId }),
-  });
+async function requireData(fileSystem: FileSystem, directory: string, expected: string): Promise<void> {
+  if ((await readNodeDirectory({ fileSystem, directory })) !== undefined) return;
+  throw new CodedError(
+    'ERR_LOG_CORRUPT',
+    `${directory} is blank; this member's data was on disk ${expected}`,
+    { directory, expected },
+  );
+}
+
+function requireDisk(directory: string, found: string, expected: string): void {
+  if (found === expected) return;
+  throw new CodedError(
+    'ERR_LOG_CORRUPT',
+    `${directory} is on disk ${found}; this member's data was on disk ${expected}`,
+    { directory, expected, found },
+  );
 }
 
 async function startProtocol(
@@ -180,6 +188,7 @@ async function startProtocol(
     group,
     epoch,
     clock,
+    random: context.random.fork('replica'),
     protocol,
     protocolState,
     log,

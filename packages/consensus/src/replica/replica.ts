@@ -15,6 +15,7 @@ import {
   errorToData,
   invariant,
   type NodeId,
+  type Random,
 } from '@quorate/core';
 import type {
   LogRecord,
@@ -53,6 +54,8 @@ export interface ReplicaParts {
   readonly group: number;
   readonly epoch: number;
   readonly clock: Clock;
+  /** Another one in each life of the node. */
+  readonly random: Random;
   readonly protocol: Protocol<unknown, unknown>;
   readonly protocolState: unknown;
   readonly log: WriteAheadLog;
@@ -125,6 +128,7 @@ export class Replica {
       epoch: parts.epoch,
       clock: parts.clock,
       snapshots: parts.snapshots,
+      firstTransfer: parts.random.below(2 ** 32) * 2 ** 20,
       retryAfterMs: 4 * parts.heartbeatMs,
       send: (to, message) => this.#sendToPeer(to, message),
       done: (to, delivered) => this.#input({ type: 'snapshot-sent', to, delivered }),
@@ -442,7 +446,7 @@ export class Replica {
     const record = { type: 'snapshot', group, epoch, index, reign, discardsLog: effect.discardsLog } as const;
     log.append([record], () => {
       this.#durable(effect);
-      this.#keeper.prune();
+      this.#keeper.prune(index);
     });
     this.#applyQueue.install(effect.snapshot);
   }

@@ -187,24 +187,50 @@ function encodeOutcomes(items: readonly unknown[], run: (item: unknown) => unkno
       failures.push([at, messageOf(error)]);
     }
   }
+  return (
+    encodeBounded(values, failures) ??
+    encodeBounded(...withoutUnencodable(values, failures ?? [])) ??
+    tooLarge(items)
+  );
+}
+
+/** Encoded results of one batch, at most: they must fit one message on their way to the client. */
+const resultsBytesMax = 32 * 2 ** 20;
+
+/** Undefined if it cannot be encoded, or is too large. */
+function encodeBounded(
+  values: readonly unknown[],
+  failures: readonly [number, string][] | null,
+): Uint8Array | undefined {
   try {
-    return encodeValue([values, failures]);
+    const encoded = encodeValue([values, failures]);
+    return encoded.byteLength <= resultsBytesMax ? encoded : undefined;
   } catch {
-    return encodeValue(replaceUnencodable(values, failures ?? []));
+    return undefined;
   }
 }
 
-function replaceUnencodable(values: readonly unknown[], failures: [number, string][]): unknown[] {
+function withoutUnencodable(
+  values: readonly unknown[],
+  failures: readonly [number, string][],
+): [unknown[], [number, string][]] {
+  const allFailures = [...failures];
   const kept = values.map((value, at) => {
     try {
       encodeValue(value);
       return value;
     } catch (error) {
-      failures.push([at, `the result is no MessagePack value: ${messageOf(error)}`]);
+      allFailures.push([at, `the result is no MessagePack value: ${messageOf(error)}`]);
       return null;
     }
   });
-  return [kept, failures];
+  return [kept, allFailures];
+}
+
+/** Every item was run, and none of their results can be told. */
+function tooLarge(items: readonly unknown[]): Uint8Array {
+  const why = `carried out, but the results of its batch of ${items.length} are too large to be told`;
+  return encodeValue([items.map(() => null), items.map((_, at) => [at, why])]);
 }
 
 function messageOf(error: unknown): string {

@@ -78,11 +78,14 @@ export class SnapshotKeeper {
     );
   }
 
-  /** Removes what the log has left behind. */
-  prune(): void {
+  /**
+   * Removes what the log has left behind.
+   * @param durable the snapshot that the log on the disk counts from; newer records may still be on their way
+   */
+  prune(durable: LogIndex): void {
     const { snapshots, group, epoch, warn } = this.#options;
     snapshots
-      .prune({ group, epoch, index: this.#countsFrom })
+      .prune({ group, epoch, index: durable })
       .catch((error: unknown) => warn('old snapshots could not be removed', error));
   }
 
@@ -105,7 +108,7 @@ export class SnapshotKeeper {
       // Entries back to the previous snapshot stay in memory, so that a follower which lags a little
       // is sent entries and not a whole state.
       if (previous > 0) compacted(previous);
-      this.prune();
+      this.prune(index);
     });
   }
 }

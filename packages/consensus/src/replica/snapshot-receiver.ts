@@ -36,9 +36,8 @@ export class SnapshotReceiver {
   offered(from: NodeId, offer: SnapshotOffer): void {
     if (this.#isBusy) return;
     const current = this.#reception;
-    if (current !== undefined && current.from === from && current.offer.transfer === offer.transfer) {
+    if (current !== undefined && current.from === from && isSame(current.offer, offer))
       return this.#ask(current);
-    }
     if (current !== undefined && current.offer.reign > offer.reign) return;
     this.#work(async () => {
       await current?.writer.abort();
@@ -97,4 +96,10 @@ export class SnapshotReceiver {
       },
     );
   }
+}
+
+function isSame(a: SnapshotOffer, b: SnapshotOffer): boolean {
+  const { transfer, last, sizeBytes } = a;
+  const isSamePlace = last.index === b.last.index && last.reign === b.last.reign;
+  return transfer === b.transfer && sizeBytes === b.sizeBytes && isSamePlace;
 }

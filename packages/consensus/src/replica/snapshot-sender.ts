@@ -18,6 +18,11 @@ export interface SnapshotSenderOptions {
   readonly epoch: number;
   readonly clock: Clock;
   readonly snapshots: SnapshotStore;
+  /**
+   * Number of the first transfer. No other life of this node may use the same ones: a chunk that comes
+   * late from an earlier life must not be taken for part of this one's. Drawn at random.
+   */
+  readonly firstTransfer: number;
   /** How long to wait for an answer before the same bytes go again. */
   readonly retryAfterMs: number;
   readonly send: (to: NodeId, message: ReplicaMessage) => void;
@@ -40,10 +45,11 @@ interface Transfer {
 export class SnapshotSender {
   readonly #options: SnapshotSenderOptions;
   readonly #transfers = new Map<NodeId, Transfer | 'opening'>();
-  #lastId = 0;
+  #nextId: number;
 
   constructor(options: SnapshotSenderOptions) {
     this.#options = options;
+    this.#nextId = options.firstTransfer;
   }
 
   /** Begins a transfer; does nothing while one to this peer is under way. */
@@ -88,9 +94,8 @@ export class SnapshotSender {
       throw new CodedError('ERR_LOG_CORRUPT', 'the log is compacted but no snapshot is here', {});
     const reader = await snapshots.reader(meta);
     if (this.#transfers.get(to) !== 'opening') return reader.close();
-    this.#lastId += 1;
     const transfer: Transfer = {
-      id: this.#lastId,
+      id: this.#nextId++,
       to,
       reign,
       meta,

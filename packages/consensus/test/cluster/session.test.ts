@@ -252,6 +252,47 @@ describe('a command', () => {
   });
 });
 
+test('a command too large for a message is refused by its size, others go on', async () => {
+  leads('a');
+  const large = outcomeOf(session.propose('x'.repeat(17 * 2 ** 20)));
+  const small = session.propose('y');
+  clock.endTurn();
+  answerOpening();
+  const batch = next();
+  expect(batch.payload).toMatchObject({ batch: 1, commands: ['y'] });
+  answerBatch(batch, ['fine']);
+  expect(await large).toBe('ERR_OPTION_INVALID');
+  expect(await small).toBe('fine');
+});
+
+test('commands and queries that are too many values for one message go as several', async () => {
+  leads('a');
+  const many = new Array<number>(300_000).fill(0);
+  const calls = Array.from({ length: 16 }, () => session.propose(many as never));
+  calls.push(...Array.from({ length: 16 }, () => session.query(many as never)));
+  clock.endTurn();
+  const kinds = new Set<string>();
+  for (let answered = 0; asked.length > 0 && answered < 100; answered++) {
+    const { message, request, node, payload } = next();
+    kinds.add(message.type);
+    if (payload?.type === 'open')
+      errands.received({ type: 'opened', request, index, session: 1 }, node as NodeId);
+    else {
+      const count =
+        payload?.type === 'batch'
+          ? payload.commands.length
+          : (decodeValue((message as ReplicaMessage & { type: 'read' }).queries) as unknown[]).length;
+      const outcomes = encodeValue([new Array(count).fill(1), null]);
+      if (message.type === 'read')
+        errands.received({ type: 'answers', request, index, answers: outcomes }, node as NodeId);
+      else errands.received({ type: 'results', request, index, results: outcomes }, node as NodeId);
+    }
+    clock.endTurn();
+  }
+  expect(kinds).toEqual(new Set(['propose', 'read']));
+  expect(await Promise.all(calls)).toEqual(new Array(32).fill(1));
+});
+
 describe('batches', () => {
   test('beyond those in flight make the next one larger, and acknowledge what is settled', async () => {
     leads('a');

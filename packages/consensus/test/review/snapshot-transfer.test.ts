@@ -1,0 +1,99 @@
+/** A snapshot transfer joins one life of a sender to one receiver: what another life sends is not part of it. */
+import type { NodeId } from '@quorate/core';
+import { MemoryFileSystem, type SnapshotMeta, SnapshotStore } from '@quorate/storage';
+import { expect, test } from 'vitest';
+import type { LogIndex, Reign } from '../../src/protocol.ts';
+import type { ReplicaMessage, SnapshotOffer } from '../../src/replica/message.ts';
+import { SnapshotReceiver } from '../../src/replica/snapshot-receiver.ts';
+import { SnapshotSender } from '../../src/replica/snapshot-sender.ts';
+
+const [leader, lagging] = ['a', 'b'] as [NodeId, NodeId];
+const clock = {
+  nowMs: () => 0,
+  wallMs: () => 0,
+  after: () => ({ cancel: () => undefined }),
+  defer: (run: () => void) => run(),
+};
+
+async function storeWith(index: number, filledWith: number, bytes: number): Promise<SnapshotStore> {
+  const store = await openStore();
+  const writer = await store.create({ group: 0, epoch: 1, index, reign: 4 });
+  await writer.append(new Uint8Array(bytes).fill(filledWith));
+  await writer.commit();
+  return store;
+}
+
+const openStore = (): Promise<SnapshotStore> =>
+  SnapshotStore.open({ fileSystem: new MemoryFileSystem().mount(), directory: '/snapshots' });
+
+/** One life of the sending replica; what it sends is kept until `passOn` delivers it. */
+function life(snapshots: SnapshotStore): {
+  readonly sender: SnapshotSender;
+  readonly sent: ReplicaMessage[];
+} {
+  const sent: ReplicaMessage[] = [];
+  const sender = new SnapshotSender({
+    group: 0,
+    epoch: 1,
+    clock,
+    snapshots,
+    firstTransfer: 1,
+    retryAfterMs: 10,
+    send: (_, message) => sent.push(message),
+    done: () => undefined,
+  });
+  return { sender, sent };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+async function untilQuiet(
+  from: ReturnType<typeof life>,
+  receiver: SnapshotReceiver,
+  answers: ReplicaMessage[],
+  deliveriesMax = 1_000,
+): Promise<void> {
+  for (let delivered = 0; delivered < deliveriesMax; ) {
+    for (let turn = 0; turn < 20; turn++) await settled();
+    const message = from.sent.shift();
+    const answer = answers.shift();
+    if (message === undefined && answer === undefined) return;
+    if (message !== undefined) delivered += 1;
+    if (message?.type === 'snapshot-offer') receiver.offered(leader, message);
+    if (message?.type === 'snapshot-chunk')
+      receiver.chunk(leader, message.transfer, message.offset, message.chunk);
+    if (answer?.type === 'snapshot-progress')
+      from.sender.progress(lagging, answer.transfer, answer.nextOffset);
+  }
+}
+
+test('a sender that died in the middle and came back with a newer snapshot does not finish the old one', async () => {
+  const received: SnapshotOffer[] = [];
+  const answers: ReplicaMessage[] = [];
+  const store = await openStore();
+  const receiver = new SnapshotReceiver({
+    snapshots: store,
+    send: (_, message) => answers.push(message),
+    received: (_, offer) => received.push(offer),
+    failed: (error) => {
+      throw error;
+    },
+  });
+  // The first life sends its snapshot at 100, filled with ones, and dies after the first chunk.
+  const first = life(await storeWith(100, 1, 600_000));
+  first.sender.start(lagging, 5 as Reign);
+  await untilQuiet(first, receiver, answers, 2);
+  answers.length = 0;
+  // The second life has one at 200, filled with twos.
+  const second = life(await storeWith(200, 2, 900_000));
+  second.sender.start(lagging, 6 as Reign);
+  await untilQuiet(second, receiver, answers);
+
+  expect(received.map(({ last }) => last.index)).toEqual([200 as LogIndex]);
+  const meta = store.latest(0) as SnapshotMeta;
+  const reader = await store.reader(meta);
+  const values = new Set<number>();
+  for (let offset = 0; offset < reader.sizeBytes; offset += 65_536)
+    for (const byte of await reader.read(offset, 65_536)) values.add(byte);
+  expect([...values]).toEqual([meta.index === 100 ? 1 : 2]);
+});
