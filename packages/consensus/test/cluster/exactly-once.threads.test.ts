@@ -65,7 +65,7 @@ describe.each(algorithms)('%s', (algorithm) => {
       });
     }
 
-    const ids = freshIds(8_000);
+    const ids = freshIds(6_000);
     const outcomes = new Map<string, Outcome>();
     const load = withOutstanding(ids, 1_000, async (id) => {
       // Some callers are in a hurry: theirs are the commands whose outcome stays unknown.
@@ -77,11 +77,11 @@ describe.each(algorithms)('%s', (algorithm) => {
     await progress(1_500);
     await cluster.faults.partition([[first], nodes.filter((node) => node !== first)]);
     const second = await leaderOf(cluster, first);
-    await progress(3_500);
+    await progress(3_000);
     await cluster.faults.kill(second);
     await cluster.faults.heal();
     const third = await leaderOf(cluster, second);
-    await progress(5_500);
+    await progress(4_500);
     await cluster.faults.link({ from: third, to: 'app', partitioned: true });
     await cluster.faults.restart(second);
     await cluster.faults.kill(third);
