@@ -1,5 +1,5 @@
 /** What is wrong is refused by name and code, and nothing hangs or is lost over it. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cluster, type ClusterEvents, type ClusterOptions } from '@quorate/consensus';
 import { describe, expect, test } from 'vitest';
@@ -229,7 +229,9 @@ describe('directories', () => {
   ])('a member whose folder %s serves no more; the others go on', async (_, damage) => {
     const directory = temporaryDirectory();
     await livedIn(directory);
-    damage(join(directory, 'b'));
+    const folder = join(directory, 'b');
+    damage(folder);
+    const left = filesIn(folder);
     const cluster = await startLedger({ storage: { directory } });
     expect(await next(cluster, 'warning')).toEqual({
       message: expect.stringContaining('node b cannot serve'),
@@ -241,7 +243,8 @@ describe('directories', () => {
     await cluster.propose('goes on', { timeoutMs });
     expect((await countsOf(cluster)).get('lived')).toBe(1);
     await cluster.stop();
-    // It stays refused: nothing was made in its place.
+    // It stays refused: nothing is made in the place of what was lost.
+    expect(filesIn(folder)).toEqual(left);
     const again = await startLedger({ storage: { directory } });
     expect(again.status().nodes['b']?.role).toBe('failed');
   });
@@ -344,6 +347,13 @@ describe.each(algorithms)('disks that fail at run time, under %s', (algorithm) =
     });
   });
 });
+
+/** The files below a folder; none when it does not exist. */
+function filesIn(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const found = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return found.filter((entry) => entry.isFile()).map(({ name }) => name);
+}
 
 function swap(one: string, other: string): void {
   renameSync(one, `${one}.aside`);
