@@ -46,7 +46,7 @@ describe.each(algorithms)('%s', (algorithm) => {
     const acknowledged: string[] = [];
     for (let life = 1; life <= 3; life++) {
       const writer = startWriter(directory, algorithm, `life-${life}`);
-      const enough = 300 + Math.floor(Math.random() * 2_000);
+      const enough = 300 + Math.floor(Math.random() * 1_000);
       const ended = once(writer, 'exit');
       const told = await acknowledgedUntil(writer, enough, async () => {
         const other = Cluster.start({ stateMachine: ledgerUrl, storage: { directory } });

@@ -81,16 +81,6 @@ describe.each(algorithms)('%s', (algorithm) => {
     expect(warnings).toEqual([expect.stringContaining(`${algorithm} on x, y, z`)]);
   });
 
-  test('options that agree with the directory are no reason for a warning', async () => {
-    const storage = { directory: temporaryDirectory() };
-    await (await startLedger({ algorithm, storage })).stop();
-    const cluster = await startLedger({ algorithm, storage });
-    const warnings: unknown[] = [];
-    cluster.on('warning', (warning) => warnings.push(warning));
-    await cluster.propose('one', { timeoutMs });
-    expect(warnings).toEqual([]);
-  });
-
   test('a log that was cut short by snapshots gives the same state after a restart', async () => {
     const directory = temporaryDirectory();
     const ids = freshIds(1_500);
@@ -167,4 +157,14 @@ describe.each(algorithms)('%s', (algorithm) => {
     await cluster.faults.kill(third);
     await cluster.propose('with its help', { timeoutMs });
   });
+});
+
+test('options that agree with the directory are no reason for a warning', async () => {
+  const storage = { directory: temporaryDirectory() };
+  await (await startLedger({ storage })).stop();
+  const cluster = await startLedger({ storage });
+  const warnings: unknown[] = [];
+  cluster.on('warning', (warning) => warnings.push(warning));
+  await cluster.propose('one', { timeoutMs });
+  expect(warnings).toEqual([]);
 });
