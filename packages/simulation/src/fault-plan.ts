@@ -10,6 +10,8 @@ export type StrikeKind =
   | 'crash-leader'
   | 'crash-one'
   | 'crash-all'
+  | 'crash-writing-leader'
+  | 'crash-writing-one'
   | 'kill-leader'
   | 'kill-one'
   | 'pause-leader'
@@ -46,6 +48,8 @@ const kinds: readonly StrikeKind[] = [
   'crash-leader',
   'crash-one',
   'crash-all',
+  'crash-writing-leader',
+  'crash-writing-one',
   'kill-leader',
   'kill-one',
   'pause-leader',
@@ -58,7 +62,12 @@ const kinds: readonly StrikeKind[] = [
 /** Draws the plan of a seed. The first strikes always take a leader, lose writes and cut the network. */
 export function drawFaultPlan(random: Random): FaultPlan {
   const nodes = random.chance(0.7) ? 3 : 5;
-  const always: readonly StrikeKind[] = ['crash-leader', 'partition', 'crash-one'];
+  const always: readonly StrikeKind[] = [
+    'crash-leader',
+    'partition',
+    'crash-writing-one',
+    'crash-writing-leader',
+  ];
   const extra = Array.from(
     { length: 2 + random.below(4) },
     () => kinds[random.below(kinds.length)] as StrikeKind,

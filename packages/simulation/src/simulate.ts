@@ -288,6 +288,12 @@ class SimulationRun {
       case 'crash-one':
         cluster.crash(one);
         return restart(one);
+      case 'crash-writing-leader':
+        cluster.crashAtNextWrite(leader);
+        return () => cluster.revive(leader);
+      case 'crash-writing-one':
+        cluster.crashAtNextWrite(one);
+        return () => cluster.revive(one);
       case 'kill-leader':
         cluster.kill(leader);
         return restart(leader);

@@ -116,6 +116,21 @@ export class SimulatedCluster {
     this.#tellOfExit(name);
   }
 
+  /** The power of the node fails in the middle of the next operation that changes its disk. */
+  crashAtNextWrite(name: NodeId): void {
+    const node = this.node(name);
+    node.strikeAtNextWrite(() => {
+      if (node.runtime !== undefined) this.crash(name);
+    });
+  }
+
+  /** Brings a node back that is down, and takes back a crash that has not happened. */
+  revive(name: NodeId): void {
+    const node = this.node(name);
+    node.strikeAtNextWrite(undefined);
+    if (node.runtime === undefined) this.start(name);
+  }
+
   /** The node's thread ends; its writes stay with the system. */
   kill(name: NodeId): void {
     this.counts.kills += 1;

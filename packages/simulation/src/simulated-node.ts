@@ -36,6 +36,16 @@ export interface SimulatedNodeOptions {
   readonly failed: (node: NodeId, why: string) => void;
 }
 
+const changesDisk: ReadonlySet<DiskOperation['kind']> = new Set([
+  'write',
+  'datasync',
+  'truncate',
+  'create',
+  'rename',
+  'remove',
+  'sync-directory',
+]);
+
 export class SimulatedNode {
   readonly name: NodeId;
   readonly #options: SimulatedNodeOptions;
@@ -44,6 +54,7 @@ export class SimulatedNode {
   #runtime: NodeRuntime | undefined;
   #opened: OpenedReplica | undefined;
   #lives = 0;
+  #atNextWrite: (() => void) | undefined;
   /** Something ran on this node since a checker last looked. */
   isTouched = false;
 
@@ -120,6 +131,11 @@ export class SimulatedNode {
     return undefined;
   }
 
+  /** Runs `strike` in the middle of the next operation that changes the disk; undefined takes it back. */
+  strikeAtNextWrite(strike: (() => void) | undefined): void {
+    this.#atNextWrite = strike;
+  }
+
   pause(): void {
     this.#clock.pause();
   }
@@ -136,8 +152,14 @@ export class SimulatedNode {
   #settle(operation: DiskOperation): Promise<void> {
     const { time, trace, random } = this.#options;
     const clock = this.#clock;
+    const latencyMs = this.#latencyMs(operation, random);
+    const strike = this.#atNextWrite;
+    if (strike !== undefined && changesDisk.has(operation.kind)) {
+      this.#atNextWrite = undefined;
+      time.after(latencyMs * random.next(), strike);
+    }
     return new Promise((resolve) => {
-      time.after(this.#latencyMs(operation, random), () =>
+      time.after(latencyMs, () =>
         clock.whenAwake(() => {
           trace.add(time.nowMs, `${this.name} disk ${operation.kind} ${operation.path} ${operation.bytes}`);
           this.isTouched = true;

@@ -48,6 +48,7 @@ export class Client {
       clock: context.clock,
       view: this.#view,
       replica: (node) => this.#replica(node),
+      firstRequest: 1 + context.random.below(2 ** 32) * 2 ** 20,
       patienceMs: options.patienceMs,
       backOffMs: options.backOffMs,
     });

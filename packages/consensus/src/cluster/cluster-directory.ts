@@ -11,7 +11,7 @@ export interface ClusterIdentity {
   readonly clusterId: string;
   readonly algorithm: string;
   readonly members: readonly NodeId[];
-  /** Disk id by member, once all of them have started for the first time. */
+  /** Disk id by member, of those that have started before. */
   readonly disks?: Readonly<Record<string, string>>;
 }
 
@@ -36,6 +36,16 @@ export async function openClusterDirectory(
   }
   await writeIdentity(fileSystem, directory, wanted);
   return { identity: wanted, isNew: true };
+}
+
+/** Forgets the identity again as long as no member has a folder: a first start that failed leaves nothing behind. */
+export async function withdrawIdentity(
+  fileSystem: FileSystem,
+  directory: string,
+  { members }: ClusterIdentity,
+): Promise<void> {
+  const names = await fileSystem.list(directory);
+  if (!members.some((member) => names.includes(member))) await fileSystem.remove(`${directory}/${fileName}`);
 }
 
 async function readIdentity(fileSystem: FileSystem, path: string): Promise<ClusterIdentity> {
@@ -72,15 +82,16 @@ export async function noteDisks(
   directory: string,
   identity: ClusterIdentity,
 ): Promise<void> {
-  if (identity.disks !== undefined) return;
-  const disks: Record<string, string> = {};
+  const known = identity.disks ?? {};
+  const disks: Record<string, string> = { ...known };
   for (const member of identity.members) {
+    if (disks[member] !== undefined) continue;
+    // One whose first start is still to come has none yet.
     const found = await readNodeDirectory({ fileSystem, directory: `${directory}/${member}` });
-    // Not all have started: their first start is still to come.
-    if (found === undefined) return;
-    disks[member] = found.diskId;
+    if (found !== undefined) disks[member] = found.diskId;
   }
-  await writeIdentity(fileSystem, directory, { ...identity, disks });
+  const isNews = Object.keys(disks).length > Object.keys(known).length;
+  if (isNews) await writeIdentity(fileSystem, directory, { ...identity, disks });
 }
 
 async function writeIdentity(

@@ -22,7 +22,12 @@ import type { ReplicaStatus } from '../replica/message.ts';
 import { replicaActorName } from '../replica/open-replica.ts';
 import type { AnswerOf, CommandOf, QueryOf, ResultOf, StateMachineDefinition } from '../state-machine.ts';
 import { Client } from './client.ts';
-import { type ClusterIdentity, noteDisks, openClusterDirectory } from './cluster-directory.ts';
+import {
+  type ClusterIdentity,
+  noteDisks,
+  openClusterDirectory,
+  withdrawIdentity,
+} from './cluster-directory.ts';
 import { ClusterFaults } from './faults.ts';
 import { type CheckedOptions, type ClusterOptions, checkOptions, clientNodeName } from './options.ts';
 import type { ReplicaArgument } from './replica-actor.ts';
@@ -114,7 +119,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   ): Promise<Cluster<D>> {
     const checked = checkOptions(options);
     const wanted = { clusterId: randomUUID(), algorithm: checked.algorithm, members: checked.members };
-    const { identity, release, warnings } = await claimStorage(checked, wanted);
+    const { identity, release, warnings, withdraw } = await claimStorage(checked, wanted);
     let system: ActorSystem | undefined;
     try {
       system = await ActorSystem.start({ nodes: [...identity.members], localNode: clientNodeName });
@@ -129,6 +134,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       return cluster;
     } catch (error) {
       await system?.stop();
+      await withdraw();
       await release();
       throw error;
     }
@@ -303,18 +309,24 @@ function startClient({ system, identity, options }: Parts, events: EventEmitter)
   });
 }
 
-async function claimStorage(
-  options: CheckedOptions,
-  wanted: ClusterIdentity,
-): Promise<{ identity: ClusterIdentity; release: () => Promise<void>; warnings: string[] }> {
+interface ClaimedStorage {
+  readonly identity: ClusterIdentity;
+  readonly release: () => Promise<void>;
+  /** Takes back what was written for a cluster that could not start, unless a node has data already. */
+  readonly withdraw: () => Promise<void>;
+  readonly warnings: readonly string[];
+}
+
+async function claimStorage(options: CheckedOptions, wanted: ClusterIdentity): Promise<ClaimedStorage> {
   const { storage } = options;
-  if (storage === 'memory') return { identity: wanted, release: async () => undefined, warnings: [] };
+  const nothing = async (): Promise<void> => undefined;
+  if (storage === 'memory') return { identity: wanted, release: nothing, withdraw: nothing, warnings: [] };
   const directory = resolve(storage.directory);
   const fileSystem = nodeFileSystem();
   await fileSystem.makeDirectory(directory);
   const lock = await lockDirectory(directory);
   try {
-    const { identity } = await openClusterDirectory(fileSystem, directory, wanted);
+    const { identity, isNew } = await openClusterDirectory(fileSystem, directory, wanted);
     const isDifferent =
       identity.algorithm !== wanted.algorithm || identity.members.join() !== wanted.members.join();
     const said = `${identity.algorithm} on ${identity.members.join(', ')}`;
@@ -322,7 +334,8 @@ async function claimStorage(
       ? [`the directory holds a cluster of ${said}: that wins over the options`]
       : [];
     if (storage.traceDirectory !== undefined) await fileSystem.makeDirectory(resolve(storage.traceDirectory));
-    return { identity, release: () => lock.release(), warnings };
+    const withdraw = isNew ? () => withdrawIdentity(fileSystem, directory, identity) : nothing;
+    return { identity, release: () => lock.release(), withdraw, warnings };
   } catch (error) {
     await lock.release();
     throw error;

@@ -56,6 +56,11 @@ export interface ErrandsOptions {
   readonly clock: Clock;
   readonly view: LeaderView;
   readonly replica: (node: NodeId) => ActorRef;
+  /**
+   * Number of the first request. No earlier client at this address may have used the same ones: replicas
+   * handle each number once. Drawn at random.
+   */
+  readonly firstRequest: number;
   /** How long to wait for an answer before asking again. */
   readonly patienceMs: number;
   /** Pause after a refusal that gave no better address. */
@@ -68,11 +73,12 @@ export class Errands {
   readonly #options: ErrandsOptions;
   readonly #running = new Set<Running>();
   readonly #byRequest = new Map<number, Running>();
-  #lastRequest = 0;
+  #nextRequest: number;
   #timer: Timer | undefined;
 
   constructor(options: ErrandsOptions) {
     this.#options = options;
+    this.#nextRequest = options.firstRequest;
   }
 
   get size(): number {
@@ -179,8 +185,8 @@ export class Errands {
   }
 
   #ask(running: Running, target: NodeId): void {
-    this.#lastRequest += 1;
-    const request = this.#lastRequest;
+    const request = this.#nextRequest;
+    this.#nextRequest += 1;
     running.target = target;
     running.askAgainAtMs = this.#options.clock.nowMs() + this.#options.patienceMs;
     running.asked.set(request, target);

@@ -76,6 +76,8 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   /** Everything at or below this index has been seen by this session. */
   #seen = 0 as LogIndex;
   #averageCommandBytes = 16;
+  #averageResultBytes = 16;
+  #averageAnswerBytes = 16;
   #stopError: CodedError | undefined;
 
   constructor(name: string | undefined, parts: SessionParts) {
@@ -182,7 +184,9 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
     const { batchesInFlightMax, batchCommandsMax, batchBytesMax } = this.#parts.limits;
     while (this.#queue.length > 0 && this.#inFlight.size < batchesInFlightMax) {
       if (!this.#isOpen()) return this.#open();
-      const fitting = Math.max(1, Math.floor(batchBytesMax / this.#averageCommandBytes));
+      // Answers take the same way back, so they bound a batch like the commands.
+      const callBytes = Math.max(this.#averageCommandBytes, this.#averageResultBytes);
+      const fitting = Math.max(1, Math.floor(batchBytesMax / callBytes));
       const calls = this.#queue.splice(0, Math.min(batchCommandsMax, fitting));
       this.#sendBatch(calls);
     }
@@ -300,6 +304,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       answered: (answer) => {
         invariant(answer.type === 'results', 'a batch is answered by results');
         this.#saw(answer.index);
+        this.#averageResultBytes = answer.results.byteLength / batch.calls.length;
         this.#finished(batch);
         settleAll(batch.calls, answer.results);
       },
@@ -346,15 +351,20 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   #sendReads(consistency: Consistency, calls: readonly WaitingCall[]): void {
     if (calls.length === 0) return;
     const queries = encodeTogether(calls);
-    const isTooLarge = queries === undefined || queries.byteLength > 2 * this.#parts.limits.batchBytesMax;
-    if (isTooLarge && calls.length > 1) {
-      const half = calls.length >> 1;
-      this.#sendReads(consistency, calls.slice(0, half));
-      return this.#sendReads(consistency, calls.slice(half));
-    }
+    const { batchBytesMax } = this.#parts.limits;
+    const expectedBytes = calls.length * this.#averageAnswerBytes;
+    const isTooLarge =
+      queries === undefined || Math.max(queries.byteLength, expectedBytes) > 2 * batchBytesMax;
+    if (isTooLarge && calls.length > 1) return this.#sendHalves(consistency, calls);
     const [only] = calls;
     if (queries === undefined || queries.byteLength > callBytesMax) return refuseSize(only as WaitingCall);
     this.#parts.errands.start(this.#readErrand(consistency, calls, queries));
+  }
+
+  #sendHalves(consistency: Consistency, calls: readonly WaitingCall[]): void {
+    const half = calls.length >> 1;
+    this.#sendReads(consistency, calls.slice(0, half));
+    this.#sendReads(consistency, calls.slice(half));
   }
 
   #readErrand(consistency: Consistency, calls: readonly WaitingCall[], queries: Uint8Array): Errand {
@@ -367,9 +377,12 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       answered: (answer: Answer) => {
         invariant(answer.type === 'answers', 'a read is answered by answers');
         if (consistency !== 'eventual') this.#saw(answer.index);
+        this.#averageAnswerBytes = answer.answers.byteLength / calls.length;
         settleAll(calls, answer.answers);
       },
       rejected: (refusal) => {
+        if (refusal.code === 'ERR_OVERLOADED' && calls.length > 1)
+          return this.#sendHalves(consistency, calls);
         const error = refusalError(refusal.code, refusal.message, false);
         for (const call of calls) fail(call, error);
       },

@@ -66,9 +66,17 @@ export function fail(call: WaitingCall, error: unknown): void {
   call.reject(error);
 }
 
-/** Hands each call its outcome out of the encoded `[values, failures]`. */
+/** Hands each call its outcome out of the encoded `[values, failures]`, see `replica/replicated-state.ts`. */
 export function settleAll(calls: readonly WaitingCall[], encoded: Uint8Array): void {
-  const [values, failures] = decodeValue(encoded) as [readonly unknown[], readonly [number, string][] | null];
+  const [values, failures] = decodeValue(encoded) as [
+    readonly unknown[] | number,
+    readonly [number, string][] | null,
+  ];
+  if (typeof values === 'number') {
+    const why = 'it was carried out, but its result is too large for a message';
+    for (const call of calls) fail(call, new CodedError('ERR_OUTCOME_UNKNOWN', why, { tookEffect: true }));
+    return;
+  }
   if (failures !== null) {
     for (const [at, message] of failures) {
       const call = calls[at];

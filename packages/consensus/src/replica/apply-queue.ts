@@ -105,6 +105,10 @@ export class ApplyQueue {
   #resumeFrom(activity: 'scheduled' | 'restoring'): void {
     if (this.#activity !== activity) return;
     this.#activity = 'idle';
-    this.#slice();
+    try {
+      this.#slice();
+    } catch (error) {
+      this.#options.failed(error);
+    }
   }
 }

@@ -219,8 +219,16 @@ function replicaBehavior(
   const members = new Set<string>(charter.members);
   /** Peers whose end this actor will be told of. */
   const watched = new Set<NodeId>();
-  context.timers.every(heartbeatMs / 5, () => replica.tick());
-  context.timers.every(heartbeatMs * 2, () => replica.publish());
+  // Whatever is thrown here is a bug. The actor would end without a word; the replica says why it stopped.
+  const guarded = (run: () => void): void => {
+    try {
+      run();
+    } catch (error) {
+      replica.fail(error);
+    }
+  };
+  context.timers.every(heartbeatMs / 5, () => guarded(() => replica.tick()));
+  context.timers.every(heartbeatMs * 2, () => guarded(() => replica.publish()));
   return {
     receive(wire, from) {
       const fromNode = nodeOf(from.address);
@@ -228,14 +236,14 @@ function replicaBehavior(
         watched.add(fromNode);
         context.watch(from);
       }
-      replica.receive(wire, from, fromNode);
+      guarded(() => replica.receive(wire, from, fromNode));
     },
     signal(signal) {
       if (signal.type !== 'terminated') return;
       const peer = nodeOf(signal.address);
       watched.delete(peer);
       // Only the end of the thread counts: silence, or an actor that restarts, is no evidence.
-      if (signal.reason === 'node-down') replica.peerDown(peer);
+      if (signal.reason === 'node-down') guarded(() => replica.peerDown(peer));
     },
     stopped: () => replica.stop(),
   };

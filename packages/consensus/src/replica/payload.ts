@@ -16,6 +16,12 @@ const kindBatch = 1;
 const kindOpen = 2;
 const batchHeaderBytes = 1 + 3 * 8;
 
+/**
+ * What a leader takes into its log, at most: an entry must fit one message to a follower, with room for
+ * what surrounds it, or nobody could ever replicate it.
+ */
+export const payloadBytesMax = 32 * 2 ** 20;
+
 /** Names one batch for ever: it is immutable from its first sending and is retried byte for byte. */
 export interface BatchHeader {
   readonly session: number;

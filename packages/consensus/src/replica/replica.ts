@@ -29,7 +29,7 @@ import { ApplyQueue } from './apply-queue.ts';
 import { HandledRequests } from './handled-requests.ts';
 import type { ReplicaMessage, ReplicaStatus, SnapshotOffer } from './message.ts';
 import { decodeReplicaMessage, encodeClientMessage, encodeReplicaMessage } from './message.ts';
-import { payloadIdentity } from './payload.ts';
+import { payloadBytesMax, payloadIdentity } from './payload.ts';
 import { PendingReads } from './pending-reads.ts';
 import type { ReplicatedState } from './replicated-state.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
@@ -275,6 +275,9 @@ export class Replica {
     if (this.#isStopped || role !== 'leader') {
       return refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, leader);
     }
+    if (payload.byteLength > payloadBytesMax) {
+      return reject(asker, 'ERR_OPTION_INVALID', `a payload has at most ${payloadBytesMax} bytes`);
+    }
     const key = this.#keyOf(asker, payload);
     if (key === undefined) return;
     if (!this.#waiting.expect(key, asker)) return;
@@ -367,7 +370,11 @@ export class Replica {
   /** The only place where what waits for the disk is let go. */
   #durable(effect: ProtocolEffect & { type: 'persist' | 'install' }): void {
     if (this.#isStopped) return;
-    for (const outgoing of effect.thenSend) this.#sendProtocol(outgoing);
+    try {
+      for (const outgoing of effect.thenSend) this.#sendProtocol(outgoing);
+    } catch (error) {
+      return this.fail(error);
+    }
     this.#input({ type: 'persisted', mark: effect.mark });
   }
 
@@ -404,13 +411,11 @@ export class Replica {
   #serveReads(): void {
     if (!this.#applyQueue.isReadable) return;
     const { state } = this.#parts;
-    for (const { asker, queries } of this.#reads.due(state.appliedIndex)) {
-      answer(asker, {
-        type: 'answers',
-        request: asker.request,
-        index: state.appliedIndex,
-        answers: state.query(queries),
-      });
+    const { appliedIndex: index } = state;
+    for (const { asker, queries } of this.#reads.due(index)) {
+      const answers = state.query(queries);
+      if (answers === undefined) reject(asker, 'ERR_OVERLOADED', 'the answers are too large together');
+      else answer(asker, { type: 'answers', request: asker.request, index, answers });
     }
   }
 

@@ -100,9 +100,13 @@ export class ReplicatedState {
     }
   }
 
-  /** Answers queries from the state as it is; the array has one answer or failure for each. */
-  query(queries: readonly unknown[]): Uint8Array {
-    return encodeOutcomes(queries, (query) => this.#machine.query(query));
+  /**
+   * Answers queries from the state as it is; the array has one answer or failure for each.
+   * @returns undefined when the answers of several queries are too large together
+   */
+  query(queries: readonly unknown[]): Uint8Array | undefined {
+    const outcomes = runAll(queries, (query) => this.#machine.query(query));
+    return encodeOutcomes(outcomes) ?? (queries.length > 1 ? undefined : tooLarge(queries.length));
   }
 
   /** One answer, not encoded: for checkers in the same thread. */
@@ -157,10 +161,11 @@ export class ReplicatedState {
       case 'beyond-window':
         return { type: 'batch-refused', header, reason: verdict.type };
       case 'execute': {
-        const results = encodeOutcomes(commands, (command) => {
+        const outcomes = runAll(commands, (command) => {
           this.#context.advance(stampMs);
           return this.#machine.apply(command, this.#context);
         });
+        const results = encodeOutcomes(outcomes) ?? tooLarge(commands.length);
         this.#sessions.record(header, results, this.#context.timeMs);
         return { type: 'batch', header, results };
       }
@@ -170,11 +175,13 @@ export class ReplicatedState {
   }
 }
 
-/**
- * Runs each item and encodes the outcomes: `[values, failures]`, failures being `[at, message]` pairs or
- * null when there are none. A value that MessagePack cannot carry is a failure like any other.
- */
-function encodeOutcomes(items: readonly unknown[], run: (item: unknown) => unknown): Uint8Array {
+/** Values and, for items that threw, `[at, message]` pairs. */
+type Outcomes = readonly [
+  values: readonly unknown[],
+  failures: readonly (readonly [number, string])[] | null,
+];
+
+function runAll(items: readonly unknown[], run: (item: unknown) => unknown): Outcomes {
   const values = new Array<unknown>(items.length);
   let failures: [number, string][] | null = null;
   for (let at = 0; at < items.length; at++) {
@@ -187,34 +194,31 @@ function encodeOutcomes(items: readonly unknown[], run: (item: unknown) => unkno
       failures.push([at, messageOf(error)]);
     }
   }
-  return (
-    encodeBounded(values, failures) ??
-    encodeBounded(...withoutUnencodable(values, failures ?? [])) ??
-    tooLarge(items)
-  );
+  return [values, failures];
 }
 
-/** Encoded results of one batch, at most: they must fit one message on their way to the client. */
-const resultsBytesMax = 32 * 2 ** 20;
+/** Encoded outcomes of one batch, at most: they must fit one message on their way to the client. */
+const outcomesBytesMax = 32 * 2 ** 20;
 
-/** Undefined if it cannot be encoded, or is too large. */
-function encodeBounded(
-  values: readonly unknown[],
-  failures: readonly [number, string][] | null,
-): Uint8Array | undefined {
+/**
+ * A value that MessagePack cannot carry is a failure like any other.
+ * @returns undefined when the outcomes are too large for one message
+ */
+function encodeOutcomes(outcomes: Outcomes): Uint8Array | undefined {
+  return encodeBounded(outcomes) ?? encodeBounded(withoutUnencodable(outcomes));
+}
+
+function encodeBounded(outcomes: Outcomes): Uint8Array | undefined {
   try {
-    const encoded = encodeValue([values, failures]);
-    return encoded.byteLength <= resultsBytesMax ? encoded : undefined;
+    const encoded = encodeValue(outcomes);
+    return encoded.byteLength <= outcomesBytesMax ? encoded : undefined;
   } catch {
     return undefined;
   }
 }
 
-function withoutUnencodable(
-  values: readonly unknown[],
-  failures: readonly [number, string][],
-): [unknown[], [number, string][]] {
-  const allFailures = [...failures];
+function withoutUnencodable([values, failures]: Outcomes): Outcomes {
+  const allFailures = [...(failures ?? [])];
   const kept = values.map((value, at) => {
     try {
       encodeValue(value);
@@ -227,10 +231,9 @@ function withoutUnencodable(
   return [kept, allFailures];
 }
 
-/** Every item was run, and none of their results can be told. */
-function tooLarge(items: readonly unknown[]): Uint8Array {
-  const why = `carried out, but the results of its batch of ${items.length} are too large to be told`;
-  return encodeValue([items.map(() => null), items.map((_, at) => [at, why])]);
+/** All were carried out, and none of the results can be told: in place of the values stands how many there were. */
+function tooLarge(count: number): Uint8Array {
+  return encodeValue([count, null]);
 }
 
 function messageOf(error: unknown): string {

@@ -1,8 +1,9 @@
 /**
  * Receives a snapshot chunk by chunk into a file that counts only once it is whole, durable and verified.
  *
- * Each answer names the offset wanted next. A transfer belongs to one sender and one number; a newer
- * offer takes the place of an older one.
+ * Each answer names the offset wanted next. A transfer belongs to one sender and one number. The offer of a
+ * newer reign takes its place; that of an older one does too when nothing has come for so long that the
+ * sender must be taken for dead.
  */
 import type { NodeId } from '@quorate/core';
 import type { SnapshotStore, SnapshotWriter } from '@quorate/storage';
@@ -21,7 +22,12 @@ interface Reception {
   readonly offer: SnapshotOffer;
   readonly writer: SnapshotWriter;
   nextOffset: number;
+  /** Offers of others that were turned away since the last chunk came. */
+  turnedAway: number;
 }
+
+/** So often others are turned away while nothing comes of a transfer; then it is given up. */
+const turnedAwayMax = 10;
 
 export class SnapshotReceiver {
   readonly #options: SnapshotReceiverOptions;
@@ -38,7 +44,10 @@ export class SnapshotReceiver {
     const current = this.#reception;
     if (current !== undefined && current.from === from && isSame(current.offer, offer))
       return this.#ask(current);
-    if (current !== undefined && current.offer.reign > offer.reign) return;
+    if (current !== undefined && current.offer.reign > offer.reign && current.turnedAway < turnedAwayMax) {
+      current.turnedAway += 1;
+      return;
+    }
     this.#work(async () => {
       await current?.writer.abort();
       this.#reception = undefined;
@@ -49,7 +58,7 @@ export class SnapshotReceiver {
         index,
         reign,
       });
-      this.#reception = { from, offer, writer, nextOffset: 0 };
+      this.#reception = { from, offer, writer, nextOffset: 0, turnedAway: 0 };
       this.#ask(this.#reception);
     });
   }
@@ -59,9 +68,12 @@ export class SnapshotReceiver {
     if (this.#isBusy || current === undefined || current.from !== from || current.offer.transfer !== transfer)
       return;
     if (offset !== current.nextOffset) return this.#ask(current);
+    // More than was offered is no part of it. The sender's fault, but our disk.
+    if (offset + chunk.byteLength > current.offer.sizeBytes) return;
     this.#work(async () => {
       await current.writer.append(chunk);
       current.nextOffset += chunk.byteLength;
+      current.turnedAway = 0;
       if (current.nextOffset < current.offer.sizeBytes) return this.#ask(current);
       this.#reception = undefined;
       await current.writer.commit();

@@ -68,7 +68,7 @@ beforeEach(() => {
     tell: (wire) => void asked.push({ node, message: decodeReplicaMessage(wire) }),
     ask: () => Promise.reject(new Error('nobody asks here')),
   });
-  errands = new Errands({ clock, view, replica, patienceMs: 600, backOffMs: 25 });
+  errands = new Errands({ clock, view, replica, firstRequest: 1, patienceMs: 600, backOffMs: 25 });
   let nonces = 0;
   session = new Session(undefined, {
     clock,

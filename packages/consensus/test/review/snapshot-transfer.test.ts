@@ -97,3 +97,50 @@ test('a sender that died in the middle and came back with a newer snapshot does 
     for (const byte of await reader.read(offset, 65_536)) values.add(byte);
   expect([...values]).toEqual([meta.index === 100 ? 1 : 2]);
 });
+
+test('a sender that died does not keep others from sending for ever, whatever reign it had promised', async () => {
+  const received: SnapshotOffer[] = [];
+  const answers: ReplicaMessage[] = [];
+  const receiver = new SnapshotReceiver({
+    snapshots: await openStore(),
+    send: (_, message) => answers.push(message),
+    received: (_, offer) => received.push(offer),
+    failed: (error) => {
+      throw error;
+    },
+  });
+  // In Multi-Paxos an acceptor that no leader obeys may have promised more than the leader rules under.
+  const dead = life(await storeWith(100, 1, 600_000));
+  dead.sender.start(lagging, 999 as Reign);
+  await untilQuiet(dead, receiver, answers, 2);
+  answers.length = 0;
+  const alive: ReplicaMessage[] = [];
+  let now = 0;
+  const sender = new SnapshotSender({
+    group: 0,
+    epoch: 1,
+    clock: { ...clock, nowMs: () => now },
+    snapshots: await storeWith(200, 2, 600_000),
+    firstTransfer: 1,
+    retryAfterMs: 10,
+    send: (_, message) => alive.push(message),
+    done: () => undefined,
+  });
+  for (let attempt = 0; attempt < 20 && received.length === 0; attempt++) {
+    sender.start(lagging, 500 as Reign);
+    for (let tick = 0; tick < 25; tick++) {
+      now += 10;
+      sender.tick(now);
+      for (let turn = 0; turn < 20; turn++) await settled();
+      for (const message of alive.splice(0)) {
+        if (message.type === 'snapshot-offer') receiver.offered('c' as NodeId, message);
+        if (message.type === 'snapshot-chunk')
+          receiver.chunk('c' as NodeId, message.transfer, message.offset, message.chunk);
+      }
+      for (let turn = 0; turn < 20; turn++) await settled();
+      for (const answer of answers.splice(0))
+        if (answer.type === 'snapshot-progress') sender.progress(lagging, answer.transfer, answer.nextOffset);
+    }
+  }
+  expect(received.map(({ last }) => last.index)).toEqual([200 as LogIndex]);
+});
