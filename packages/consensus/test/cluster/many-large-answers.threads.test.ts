@@ -1,6 +1,6 @@
 /** Calls that are fine one by one stay fine when a session sends them together. */
 import { expect, test } from 'vitest';
-import { algorithms, freshIds, startLedger } from '../cluster/running-cluster.ts';
+import { algorithms, freshIds, startLedger } from './running-cluster.ts';
 
 test.each(algorithms)(
   '%s: five hundred reads of a large value at once are all answered',
