@@ -8,7 +8,7 @@ export {
   type NodeStatus,
 } from './cluster/cluster.ts';
 export { type DiskTraceLine, traceNowMs } from './cluster/disk-trace.ts';
-export type { ClusterFaults } from './cluster/faults.ts';
+export type { ClusterFaults, LinkFault } from './cluster/faults.ts';
 export type { ClusterOptions, ClusterStorage } from './cluster/options.ts';
 export {
   defaultSessionLimitsOfClient,

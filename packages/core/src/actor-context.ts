@@ -51,6 +51,7 @@ export function contextFor(cell: Cell, host: ActorContextHost): LifeResources {
     self: host.refFrom(cell.name, host.node, cell.name),
     node: host.node,
     argument: cell.options.argument,
+    mailboxDepth: () => cell.mailbox.depth,
     spawn(name, definition, options = {}) {
       const child = host.spawnUnder(cell, name, definition as ActorDefinition, options);
       return host.refFrom(cell.name, host.node, child.name) as ActorRef<never, never>;

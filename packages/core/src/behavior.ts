@@ -66,6 +66,8 @@ export interface ActorContext {
   watch(ref: ActorRef): void;
   unwatch(ref: ActorRef): void;
   readonly timers: ActorTimers;
+  /** Messages that wait in this actor's mailbox now. */
+  mailboxDepth(): number;
   readonly log: Log;
   readonly clock: Clock;
   /** A stream of this actor's own, fixed by the node's seed and the actor's name. */

@@ -77,16 +77,30 @@ export interface ErrorData {
   readonly stack?: string;
 }
 
+/**
+ * What a thrown value says, as a string, whatever it is: code of others may throw what has no message, a
+ * message that is no string, or something that cannot even be turned into one. Never throws itself.
+ */
+export function messageOf(thrown: unknown): string {
+  try {
+    const message =
+      typeof thrown === 'object' && thrown !== null ? (thrown as { message?: unknown }).message : thrown;
+    return typeof message === 'string' ? message : String(message ?? thrown);
+  } catch {
+    return 'something was thrown that has no text';
+  }
+}
+
 /** Flattens any thrown value. What has no code of ours becomes `fallback`. */
 export function errorToData(error: unknown, fallback: ErrorCode = 'ERR_ACTOR_FAILED'): ErrorData {
-  if (!(error instanceof Error)) return { code: fallback, message: String(error), details: {} };
+  if (!(error instanceof Error)) return { code: fallback, message: messageOf(error), details: {} };
   const { code, details } = error as Partial<CodedError>;
   const known = typeof code === 'string' && Object.hasOwn(errorCodes, code);
   return {
     code: known ? code : fallback,
-    message: error.message,
+    message: messageOf(error),
     details: known && details !== undefined ? details : {},
-    ...(error.stack === undefined ? {} : { stack: error.stack }),
+    ...(typeof error.stack === 'string' ? { stack: error.stack } : {}),
   };
 }
 

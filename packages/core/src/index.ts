@@ -24,6 +24,7 @@ export {
   errorFromData,
   errorToData,
   hasCode,
+  messageOf,
   optionInvalid,
 } from './coded-error.ts';
 export { assertNever } from './exhaustive.ts';

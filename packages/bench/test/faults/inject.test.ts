@@ -35,6 +35,7 @@ function statusOf(leader: string | undefined, down: readonly string[] = []): Clu
     term: 1,
     commitIndex: 0,
     appliedIndex: 0,
+    mailboxDepth: 0,
     failure: undefined,
   });
   return { algorithm: 'raft', leader, epoch: 1, nodes: { a: node('a'), b: node('b'), c: node('c') } };

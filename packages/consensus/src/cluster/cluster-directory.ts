@@ -57,7 +57,8 @@ async function readIdentity(fileSystem: FileSystem, path: string): Promise<Clust
     await file.close();
   }
   try {
-    const saved = JSON.parse(Buffer.from(content).toString('utf8')) as Record<string, unknown>;
+    const saved = JSON.parse(Buffer.from(content).toString('utf8')) as Record<string, unknown> | null;
+    if (saved === null) throw new TypeError('it holds nothing');
     integer(format, format)(saved['format'], 'format');
     return {
       clusterId: text(64)(saved['clusterId'], 'clusterId'),

@@ -14,7 +14,11 @@ import {
   type ErrorCode,
   errorToData,
   hasCode,
+  type Log,
+  type LogFields,
+  messageOf,
   type NodeId,
+  silentLog,
 } from '@quorate/core';
 import { lockDirectory, nodeFileSystem } from '@quorate/storage';
 import { majoritySize } from '../quorum/majority.ts';
@@ -43,6 +47,8 @@ export interface NodeStatus {
   readonly term: number;
   readonly commitIndex: number;
   readonly appliedIndex: number;
+  /** Messages that waited for the replica. */
+  readonly mailboxDepth: number;
   /** Why the replica stopped, when it did. */
   readonly failure: { readonly code: ErrorCode; readonly message: string } | undefined;
 }
@@ -57,7 +63,8 @@ export interface ClusterStatus {
 
 export interface ClusterEvents {
   leader: [{ readonly node: string; readonly term: number }];
-  'node-down': [{ readonly node: string; readonly reason: string }];
+  /** A node's thread has ended; it stays down until `faults.restart`. `error`: what ended it, if it was not killed. */
+  'node-down': [{ readonly node: string; readonly reason: string; readonly error: string | undefined }];
   'node-up': [{ readonly node: string }];
   /** A replica stopped for good, its disk failing or its state not to be trusted; the others go on. */
   'node-failed': [{ readonly node: string; readonly code: ErrorCode; readonly message: string }];
@@ -94,10 +101,10 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       members: parts.identity.members,
       restart: (node) => this.#restart(node),
     });
-    parts.system.on('node-down', ({ node, reason }) => {
+    parts.system.on('node-down', ({ node, reason, error }) => {
       this.#down.add(node);
       this.#client.nodeDown(node as NodeId);
-      this.#emit('node-down', { node, reason });
+      this.#emit('node-down', { node, reason, error: error?.message });
     });
     parts.system.on('node-up', ({ node }) => {
       this.#down.delete(node);
@@ -122,9 +129,13 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     const { identity, release, warnings, withdraw } = await claimStorage(checked, wanted);
     let system: ActorSystem | undefined;
     try {
-      system = await ActorSystem.start({ nodes: [...identity.members], localNode: clientNodeName });
-      const parts = { system, identity, options: checked, release };
       const events = new EventEmitter();
+      system = await ActorSystem.start({
+        nodes: [...identity.members],
+        localNode: clientNodeName,
+        log: warningsOnly(events),
+      });
+      const parts = { system, identity, options: checked, release };
       const cluster = new Cluster<D>(parts, await startClient(parts, events), events);
       const failures = await cluster.#spawnReplicas();
       const { storage } = checked;
@@ -272,6 +283,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       term: status?.reign ?? 0,
       commitIndex: status?.commitIndex ?? 0,
       appliedIndex: status?.appliedIndex ?? 0,
+      mailboxDepth: status?.mailboxDepth ?? 0,
       failure: unopened ?? status?.failure,
     };
   }
@@ -281,6 +293,25 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   }
 }
 
+/** What nodes have to warn of becomes the cluster's `warning` event; the rest is not for the app. */
+function warningsOnly(events: EventEmitter): Log {
+  const warn = (line: string, { node, ...fields }: LogFields = {}): void => {
+    const details = Object.entries(fields).map(([name, value]) => `${name}: ${messageOf(value)}`);
+    const message = [node === undefined ? line : `${messageOf(node)}: ${line}`, ...details].join('; ');
+    emitApart(events, 'warning', { message });
+  };
+  return { ...silentLog, warn, error: warn };
+}
+
+/** Tells listeners outside of whatever is going on: one that throws must not end the client's actor. */
+function emitApart<Name extends keyof ClusterEvents>(
+  events: EventEmitter,
+  name: Name,
+  ...event: ClusterEvents[Name]
+): void {
+  queueMicrotask(() => events.emit(name, ...event));
+}
+
 /** Starts the client's actor in the app's thread, and turns what it hears into the cluster's events. */
 function startClient({ system, identity, options }: Parts, events: EventEmitter): Promise<Client> {
   const failed = new Set<string>();
@@ -288,7 +319,7 @@ function startClient({ system, identity, options }: Parts, events: EventEmitter)
     if (failure === undefined) failed.delete(node);
     else if (!failed.has(node)) {
       failed.add(node);
-      events.emit('node-failed', { node, ...failure });
+      emitApart(events, 'node-failed', { node, ...failure });
     }
   };
   return new Promise((resolveClient) => {
@@ -300,7 +331,7 @@ function startClient({ system, identity, options }: Parts, events: EventEmitter)
         patienceMs: 2 * options.tuning.electionTimeoutMs[1],
         backOffMs: options.tuning.heartbeatMs / 2,
         onStatus: heard,
-        onLeader: ({ node, reign }) => events.emit('leader', { node, term: reign }),
+        onLeader: ({ node, reign }) => emitApart(events, 'leader', { node, term: reign }),
       });
       resolveClient(client);
       return client.behavior();

@@ -10,6 +10,43 @@ import { replicaActorName } from '../replica/open-replica.ts';
 import { clientNodeName } from './options.ts';
 import type { DiskFaultMessage } from './replica-actor.ts';
 
+/** What shall be wrong with one direction of one link. What is not named stays as it is. */
+export interface LinkFault {
+  readonly from: string;
+  readonly to: string;
+  /** Share of frames that are lost, 0 to 1. */
+  readonly drop?: number;
+  /** Share of frames that arrive twice, 0 to 1. */
+  readonly duplicate?: number;
+  /** Share of frames that later ones may overtake, 0 to 1. */
+  readonly reorder?: number;
+  /** How long each frame takes, in milliseconds: so much, or drawn from a range. */
+  readonly delayMs?: number | readonly [min: number, max: number];
+  /** Nothing gets through. */
+  readonly partitioned?: boolean;
+}
+
+const conditionNames = {
+  drop: 'dropRate',
+  duplicate: 'duplicateRate',
+  reorder: 'reorderRate',
+  partitioned: 'partitioned',
+} as const;
+
+/** @throws CodedError ERR_OPTION_INVALID for a fault that no link has */
+function conditionsOf({ from, to, delayMs, ...faults }: LinkFault): LinkSettings {
+  const conditions: Record<string, unknown> = {};
+  for (const [fault, value] of Object.entries(faults)) {
+    if (!Object.hasOwn(conditionNames, fault)) {
+      throw optionInvalid(`link.${fault}`, value, `${Object.keys(conditionNames).join(', ')}, delayMs`);
+    }
+    conditions[conditionNames[fault as keyof typeof conditionNames]] = value;
+  }
+  if (delayMs !== undefined)
+    conditions['delayMs'] = typeof delayMs === 'number' ? [delayMs, delayMs] : delayMs;
+  return { ...conditions, from, to };
+}
+
 interface FaultsParts {
   readonly system: ActorSystem;
   readonly members: readonly string[];
@@ -64,10 +101,10 @@ export class ClusterFaults {
   }
 
   /** Sets the conditions of one direction of one link; `app` names the app's own thread. */
-  async link(fault: LinkSettings): Promise<void> {
+  async link(fault: LinkFault): Promise<void> {
     if (fault.from !== clientNodeName) this.#known(fault.from);
     if (fault.to !== clientNodeName) this.#known(fault.to);
-    await this.#parts.system.setLink(fault);
+    await this.#parts.system.setLink(conditionsOf(fault));
   }
 
   /** Sets how the node's disk fails. */

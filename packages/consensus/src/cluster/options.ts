@@ -55,6 +55,9 @@ const optionNames = new Set([
 
 /** @throws CodedError ERR_OPTION_INVALID, naming the option, its value and what is allowed */
 export function checkOptions(options: ClusterOptions): CheckedOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw optionInvalid('options', options, `an object with ${[...optionNames].join(', ')}`);
+  }
   for (const name of Object.keys(options)) {
     if (!optionNames.has(name)) throw optionInvalid(name, '(given)', [...optionNames].join(', '));
   }

@@ -3,7 +3,15 @@
  * what it was told, and opens the replica on them.
  */
 
-import { type Behavior, CodedError, defineActor, loadModule, type NodeId } from '@quorate/core';
+import {
+  type Behavior,
+  CodedError,
+  defineActor,
+  InvariantError,
+  loadModule,
+  messageOf,
+  type NodeId,
+} from '@quorate/core';
 import {
   type DiskConditions,
   type FileSystem,
@@ -38,6 +46,13 @@ export interface DiskFaultMessage {
 
 export default defineActor<unknown, unknown>(async (context): Promise<Behavior<unknown, unknown>> => {
   const argument = context.argument as ReplicaArgument;
+  // A promise that the app's module leaves behind says nothing about the replicated state: it is told of,
+  // and must not end the thread, or the same command would end one replica after the other.
+  process.on('unhandledRejection', (reason) => {
+    // One of our own is another matter: a broken invariant ends the node.
+    if (reason instanceof InvariantError) throw reason;
+    context.log.error('a promise was rejected and nobody handled it', { error: messageOf(reason) });
+  });
   const disk = faultyFileSystem(baseFileSystem(argument), { clock: context.clock, random: context.random });
   const module = await loadModule(argument.stateMachine);
   const behavior = await openReplica(context, {
@@ -50,7 +65,7 @@ export default defineActor<unknown, unknown>(async (context): Promise<Behavior<u
     members: argument.members,
     loadProtocol,
     tuning: argument.tuning,
-    onFailure: (error) => context.log.error('the replica has stopped', { error: String(error) }),
+    onFailure: (error) => context.log.error('the replica has stopped', { error: messageOf(error) }),
   });
   return {
     ...behavior,

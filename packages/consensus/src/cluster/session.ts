@@ -9,6 +9,7 @@ import type { LogIndex } from '../protocol.ts';
 import type { Consistency } from '../replica/message.ts';
 import { consistencies } from '../replica/message.ts';
 import { encodeBatch, encodeOpen } from '../replica/payload.ts';
+import { AbortWatch } from './abort-watch.ts';
 import type { Answer, Errand, Errands, Standing } from './errands.ts';
 import {
   type CallOptions,
@@ -73,6 +74,9 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   #outstanding = 0;
   #isFlushScheduled = false;
   readonly #queries = new Map<Consistency, WaitingCall[]>();
+  /** Calls that only read: whatever becomes of them, nothing has changed. */
+  readonly #reads = new WeakSet<WaitingCall>();
+  readonly #aborts = new AbortWatch((call) => this.#aborted(call));
   /** Everything at or below this index has been seen by this session. */
   #seen = 0 as LogIndex;
   #averageCommandBytes = 16;
@@ -112,6 +116,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
     const nowMs = this.#parts.clock.nowMs();
     return waitFor(query, options, nowMs, (call) => {
       this.#admit(call);
+      this.#reads.add(call);
       const calls = this.#queries.get(consistency);
       if (calls === undefined) this.#queries.set(consistency, [call]);
       else calls.push(call);
@@ -152,21 +157,20 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
     if (this.#stopError !== undefined) throw this.#stopError;
     const failure = this.#parts.failure();
     if (failure !== undefined) throw failure;
-    if (call.signal === undefined) return;
-    call.onAbort = () => this.#aborted(call);
-    call.signal.addEventListener('abort', call.onAbort, { once: true });
+    if (call.signal !== undefined) this.#aborts.watch(call, call.signal);
   }
 
   #aborted(call: WaitingCall): void {
-    const isUnsent = this.#queue.includes(call);
-    if (isUnsent) {
-      this.#queue.splice(this.#queue.indexOf(call), 1);
+    const at = this.#queue.indexOf(call);
+    if (at >= 0) {
+      this.#queue.splice(at, 1);
       this.#outstanding -= 1;
     }
-    const code = isUnsent ? 'ERR_ABORTED' : 'ERR_OUTCOME_UNKNOWN';
-    const message = isUnsent
-      ? 'aborted before anything was sent'
-      : 'aborted after it was sent; it may yet take effect';
+    const maySucceed = at < 0 && !this.#reads.has(call);
+    const code = maySucceed ? 'ERR_OUTCOME_UNKNOWN' : 'ERR_ABORTED';
+    const message = maySucceed
+      ? 'aborted after it was sent; it may yet take effect'
+      : 'aborted; it has no effect';
     fail(call, new CodedError(code, message, {}, { cause: call.signal?.reason }));
   }
 

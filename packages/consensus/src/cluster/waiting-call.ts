@@ -20,7 +20,8 @@ export interface WaitingCall {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   readonly signal: AbortSignal | undefined;
-  onAbort: (() => void) | undefined;
+  /** Takes the call off its signal. */
+  unwatch: (() => void) | undefined;
   isSettled: boolean;
 }
 
@@ -48,7 +49,7 @@ export function waitFor(
       resolve,
       reject,
       signal,
-      onAbort: undefined,
+      unwatch: undefined,
       isSettled: false,
     });
   });
@@ -122,5 +123,5 @@ export function refusalError(code: ErrorCode, message: string, mayHaveHappened: 
 
 function settle(call: WaitingCall): void {
   call.isSettled = true;
-  if (call.onAbort !== undefined) call.signal?.removeEventListener('abort', call.onAbort);
+  call.unwatch?.();
 }

@@ -70,6 +70,8 @@ export interface ReplicaStatus {
   readonly appliedIndex: LogIndex;
   /** Commands applied. */
   readonly position: number;
+  /** Messages that wait for this replica. */
+  readonly mailboxDepth: number;
   /** Why it failed, when it did. */
   readonly failure: { readonly code: ErrorCode; readonly message: string } | undefined;
 }
@@ -161,7 +163,7 @@ export function encodeClientMessage(message: ClientMessage): unknown[] {
     case 'refused':
       return [kind, message.request, message.code, message.message, message.leader ?? null, message.isFinal];
     case 'status': {
-      const { node, role, leader, epoch, reign, commitIndex, appliedIndex, position, failure } =
+      const { node, role, leader, epoch, reign, commitIndex, appliedIndex, position, mailboxDepth, failure } =
         message.status;
       const failed = failure === undefined ? null : [failure.code, failure.message];
       return [
@@ -174,6 +176,7 @@ export function encodeClientMessage(message: ClientMessage): unknown[] {
         commitIndex,
         appliedIndex,
         position,
+        mailboxDepth,
         failed,
       ];
     }
@@ -213,6 +216,7 @@ const fields = {
     reign,
     index,
     index,
+    count,
     count,
     optional(tuple(code, text(4_096))),
   ),
@@ -277,8 +281,19 @@ export function decodeClientMessage(wire: unknown): ClientMessage {
       return { type: 'refused', request, code: why, message, leader, isFinal };
     }
     case kinds.status: {
-      const [, self, role, leader, epoch, current, commitIndex, appliedIndex, position, failed] =
-        fields.status(wire, at);
+      const [
+        ,
+        self,
+        role,
+        leader,
+        epoch,
+        current,
+        commitIndex,
+        appliedIndex,
+        position,
+        mailboxDepth,
+        failed,
+      ] = fields.status(wire, at);
       const failure = failed === undefined ? undefined : { code: failed[0], message: failed[1] };
       const status: ReplicaStatus = {
         node: self,
@@ -289,6 +304,7 @@ export function decodeClientMessage(wire: unknown): ClientMessage {
         commitIndex,
         appliedIndex,
         position,
+        mailboxDepth,
         failure,
       };
       return { type: 'status', status };

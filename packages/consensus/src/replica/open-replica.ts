@@ -24,8 +24,9 @@ import {
 import type { Entry, LogIndex, Protocol, RecoveredState, Reign } from '../protocol.ts';
 import type { StateMachineDefinition } from '../state-machine.ts';
 import { type Charter, recoverCharter, requireMachineVersion, writeCharter } from './charter.ts';
-import { Replica, restoreSnapshot } from './replica.ts';
+import { Replica } from './replica.ts';
 import { ReplicatedState } from './replicated-state.ts';
+import { restoreSnapshot } from './restore-snapshot.ts';
 
 /** Tunables of a replica; durations in milliseconds, sizes in bytes. */
 export interface ReplicaTuning {
@@ -197,6 +198,7 @@ async function startProtocol(
     snapshotIndex: snapshot.index,
     snapshotEveryBytes: tuning.snapshotEveryBytes,
     heartbeatMs,
+    mailboxDepth: () => context.mailboxDepth(),
     isMember: (name) => peers.has(name),
     peer(name) {
       const ref = peers.get(name);

@@ -17,13 +17,7 @@ import {
   type NodeId,
   type Random,
 } from '@quorate/core';
-import type {
-  LogRecord,
-  SnapshotPosition,
-  SnapshotReader,
-  SnapshotStore,
-  WriteAheadLog,
-} from '@quorate/storage';
+import type { LogRecord, SnapshotStore, WriteAheadLog } from '@quorate/storage';
 import type { Effect, Input, LogIndex, Outgoing, Protocol, ProtocolStatus } from '../protocol.ts';
 import { ApplyQueue } from './apply-queue.ts';
 import { HandledRequests } from './handled-requests.ts';
@@ -32,6 +26,7 @@ import { decodeReplicaMessage, encodeClientMessage, encodeReplicaMessage } from 
 import { payloadBytesMax, payloadIdentity } from './payload.ts';
 import { PendingReads } from './pending-reads.ts';
 import type { ReplicatedState } from './replicated-state.ts';
+import { restoreSnapshot } from './restore-snapshot.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
@@ -66,6 +61,7 @@ export interface ReplicaParts {
   /** Payload bytes applied between two snapshots. */
   readonly snapshotEveryBytes: number;
   readonly heartbeatMs: number;
+  readonly mailboxDepth: () => number;
   readonly isMember: (node: NodeId) => boolean;
   /** The replica of another member. */
   readonly peer: (node: NodeId) => ActorRef;
@@ -196,6 +192,7 @@ export class Replica {
       commitIndex,
       appliedIndex: state.appliedIndex,
       position: state.position,
+      mailboxDepth: this.#parts.mailboxDepth(),
       failure: this.#failure,
     };
   }
@@ -459,33 +456,6 @@ export class Replica {
   #protocolStatus(): ProtocolStatus {
     return this.#parts.protocol.status(this.#parts.protocolState);
   }
-}
-
-/**
- * Brings the state to what that snapshot holds.
- * @throws CodedError ERR_LOG_CORRUPT when it is damaged, ERR_DISK_FAILED when it is not there
- */
-export async function restoreSnapshot(
-  snapshots: SnapshotStore,
-  position: SnapshotPosition,
-  state: ReplicatedState,
-): Promise<void> {
-  const reader = await snapshots.reader(position);
-  try {
-    await state.restore(readAll(reader));
-  } finally {
-    await reader.close();
-  }
-  invariant(
-    state.appliedIndex === position.index,
-    `a snapshot named ${position.index} holds ${state.appliedIndex}`,
-  );
-}
-
-async function* readAll(reader: SnapshotReader): AsyncIterable<Uint8Array> {
-  const stepBytes = 256 * 1024;
-  for (let offset = 0; offset < reader.sizeBytes; offset += stepBytes)
-    yield await reader.read(offset, stepBytes);
 }
 
 function decodeQueries(encoded: Uint8Array): readonly unknown[] | undefined {

@@ -14,6 +14,7 @@ import {
   flag,
   integer,
   invariant,
+  messageOf,
   tuple,
 } from '@quorate/core';
 import type { Entry, LogIndex } from '../protocol.ts';
@@ -51,7 +52,7 @@ export class ReplicatedState {
 
   constructor(definition: StateMachineDefinition, limits?: SessionLimits) {
     this.#definition = definition;
-    this.#machine = definition.create();
+    this.#machine = requireMethods(definition.create());
     this.#sessions = new SessionTable(limits);
   }
 
@@ -175,6 +176,15 @@ export class ReplicatedState {
   }
 }
 
+/** Says at the start, and not at the first snapshot, that a method is missing. */
+function requireMethods<M extends StateMachine<unknown, unknown, unknown, unknown>>(machine: M): M {
+  for (const method of ['apply', 'query', 'snapshot', 'restore'] as const) {
+    if (typeof (machine as Partial<M> | null | undefined)?.[method] === 'function') continue;
+    throw new CodedError('ERR_MODULE_INVALID', `the state machine has no method ${method}`, { method });
+  }
+  return machine;
+}
+
 /** Values and, for items that threw, `[at, message]` pairs. */
 type Outcomes = readonly [
   values: readonly unknown[],
@@ -187,11 +197,12 @@ function runAll(items: readonly unknown[], run: (item: unknown) => unknown): Out
   for (let at = 0; at < items.length; at++) {
     try {
       const value = run(items[at]);
+      refusePromise(value);
       values[at] = value === undefined ? null : value;
     } catch (error) {
       values[at] = null;
       failures ??= [];
-      failures.push([at, messageOf(error)]);
+      failures.push([at, shortMessageOf(error)]);
     }
   }
   return [values, failures];
@@ -224,7 +235,7 @@ function withoutUnencodable([values, failures]: Outcomes): Outcomes {
       encodeValue(value);
       return value;
     } catch (error) {
-      allFailures.push([at, `the result is no MessagePack value: ${messageOf(error)}`]);
+      allFailures.push([at, `the result is no MessagePack value: ${shortMessageOf(error)}`]);
       return null;
     }
   });
@@ -236,8 +247,17 @@ function tooLarge(count: number): Uint8Array {
   return encodeValue([count, null]);
 }
 
-function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
+/** What is told of a throw: enough to find it, bounded. */
+function shortMessageOf(error: unknown): string {
+  return messageOf(error).slice(0, 1_000);
+}
+
+/** A promise is no result: by the time it resolves, other commands have been applied. */
+function refusePromise(value: unknown): void {
+  if (!(value instanceof Promise)) return;
+  // Nobody will wait for it; rejected and unhandled it would end the thread.
+  value.catch(() => undefined);
+  throw new TypeError('apply and query must return their result, not a promise: they cannot be async');
 }
 
 function isSnapshotBytes(saved: unknown): saved is SnapshotBytes {

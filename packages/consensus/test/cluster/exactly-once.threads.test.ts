@@ -23,7 +23,7 @@ describe.each(algorithms)('%s', (algorithm) => {
     const cluster = await startLedger({ algorithm, storage: { directory: temporaryDirectory() } });
     const leader = await leaderOf(cluster);
     await cluster.propose('first', { timeoutMs });
-    await cluster.faults.link({ from: leader, to: 'app', dropRate: 1 });
+    await cluster.faults.link({ from: leader, to: 'app', drop: 1 });
 
     const ids = freshIds(1_000);
     let acknowledged = 0;
@@ -55,13 +55,13 @@ describe.each(algorithms)('%s', (algorithm) => {
     const first = await leaderOf(cluster);
     const nodes = Object.keys(cluster.status().nodes);
     for (const node of nodes) {
-      await cluster.faults.link({ from: node, to: 'app', dropRate: 0.2, duplicateRate: 0.2 });
+      await cluster.faults.link({ from: node, to: 'app', drop: 0.2, duplicate: 0.2 });
       await cluster.faults.link({
         from: 'app',
         to: node,
-        dropRate: 0.2,
-        duplicateRate: 0.2,
-        reorderRate: 0.2,
+        drop: 0.2,
+        duplicate: 0.2,
+        reorder: 0.2,
       });
     }
 

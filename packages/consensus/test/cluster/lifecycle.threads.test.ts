@@ -180,10 +180,10 @@ describe.each(algorithms)('a named session, under %s', (algorithm) => {
     const leader = await leaderOf(cluster);
     const former = cluster.session('worker');
     await former.propose('early', { timeoutMs });
-    await cluster.faults.link({ from: 'app', to: leader, delayMs: [600, 600], reorderRate: 1 });
+    await cluster.faults.link({ from: 'app', to: leader, delayMs: [600, 600], reorder: 1 });
     const held = former.propose('late', { timeoutMs });
     await sent();
-    await cluster.faults.link({ from: 'app', to: leader, delayMs: [0, 0], reorderRate: 0 });
+    await cluster.faults.link({ from: 'app', to: leader, delayMs: [0, 0], reorder: 0 });
 
     const holder = cluster.session('worker');
     await holder.propose('new holder', { timeoutMs });

@@ -89,6 +89,7 @@ function leads(node: string, reign = 1): void {
     commitIndex: index,
     appliedIndex: index,
     position: 0,
+    mailboxDepth: 0,
     failure: undefined,
   };
   if (view.heard(status)) errands.leaderChanged();

@@ -4,8 +4,9 @@ import { MemoryFileSystem, SnapshotStore, WriteAheadLog } from '@quorate/storage
 import { expect, test } from 'vitest';
 import type { Effect, LogIndex, Protocol, ProtocolStatus, Reign } from '../../src/protocol.ts';
 import { encodeOpen } from '../../src/replica/payload.ts';
-import { Replica, restoreSnapshot } from '../../src/replica/replica.ts';
+import { Replica } from '../../src/replica/replica.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
+import { restoreSnapshot } from '../../src/replica/restore-snapshot.ts';
 import { defineStateMachine } from '../../src/state-machine.ts';
 
 const machine = defineStateMachine<unknown, unknown, unknown>({ version: 1 }, () => ({
@@ -86,6 +87,7 @@ async function setUp() {
     snapshotIndex: 0 as LogIndex,
     snapshotEveryBytes: 1 << 30,
     heartbeatMs: 50,
+    mailboxDepth: () => 0,
     isMember: () => true,
     peer: () => ({ tell: () => undefined }) as unknown as ActorRef,
     warn: (_message, error) => failures.push(error),
