@@ -1,4 +1,5 @@
 /** What a caller is told of its command, answer by answer, with the replicas played by hand. */
+import { getEventListeners } from 'node:events';
 import { type ActorRef, type Clock, decodeValue, encodeValue, type NodeId } from '@quorate/core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Errands } from '../../src/cluster/errands.ts';
@@ -292,6 +293,19 @@ test('commands and queries that are too many values for one message go as severa
   }
   expect(kinds).toEqual(new Set(['propose', 'read']));
   expect(await Promise.all(calls)).toEqual(new Array(32).fill(1));
+});
+
+test('many calls may share one signal; a read that is aborted had no effect, sent or not', async () => {
+  leads('a');
+  const shared = new AbortController();
+  const calls = Array.from({ length: 50 }, () => outcomeOf(session.query('k', { signal: shared.signal })));
+  const write = outcomeOf(session.propose('x', { signal: shared.signal }));
+  clock.endTurn();
+  expect(getEventListeners(shared.signal, 'abort')).toHaveLength(1);
+  shared.abort();
+  expect(new Set(await Promise.all(calls))).toEqual(new Set(['ERR_ABORTED']));
+  expect(await write).toBe('ERR_ABORTED');
+  expect(getEventListeners(shared.signal, 'abort')).toHaveLength(0);
 });
 
 describe('batches', () => {

@@ -106,6 +106,48 @@ describe('applying', () => {
   });
 });
 
+describe('whatever apply does', () => {
+  const hostile: readonly [string, () => unknown][] = [
+    ['throws what has no text', () => Promise.resolve(fail(Object.create(null)))],
+    ['throws a message that is no string', () => fail(Object.assign(new Error('x'), { message: { a: 1 } }))],
+    [
+      'throws a message that throws',
+      () => fail(Object.defineProperty({}, 'message', { get: () => fail(new Error('again')) })),
+    ],
+    ['throws nothing', () => fail(undefined)],
+    ['throws a symbol', () => fail(Symbol('s'))],
+    ['returns a promise that is rejected', () => Promise.reject(new Error('later'))],
+    ['returns a promise', () => Promise.resolve(1)],
+    ['returns a function', () => () => 1],
+  ];
+  function fail(thrown: unknown): never {
+    throw thrown;
+  }
+
+  test.each(hostile)('it %s: that is the result, and the next command goes on', (_, run) => {
+    const state = new ReplicatedState(
+      defineStateMachine<boolean, null, unknown>({ version: 1 }, () => ({
+        apply: (isHostile) => (isHostile ? run() : 'fine'),
+        query: () => run(),
+        snapshot: () => null,
+        restore: () => undefined,
+      })),
+    );
+    state.apply(entry(1, encodeOpen(undefined, 'n')));
+    const applied = state.apply(entry(2, batch(1, [true, false])));
+    expect(outcomes(applied)).toEqual([[null, 'fine'], [[0, expect.any(String)]]]);
+    expect(decodeValue(state.query([null]) as Uint8Array)).toEqual([[null], [[0, expect.any(String)]]]);
+  });
+
+  test('a machine without a method is refused by the name of the method', () => {
+    const incomplete = defineStateMachine(
+      { version: 1 },
+      () => ({ apply: () => null, query: () => null }) as never,
+    );
+    expect(() => new ReplicatedState(incomplete)).toThrow('no method snapshot');
+  });
+});
+
 describe('a snapshot', () => {
   test('restores state, position, time and sessions, as of its call, though applying went on', async () => {
     const state = opened();
