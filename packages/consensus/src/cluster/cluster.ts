@@ -296,9 +296,10 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
 /** What nodes have to warn of becomes the cluster's `warning` event; the rest is not for the app. */
 function warningsOnly(events: EventEmitter): Log {
   const warn = (line: string, { node, ...fields }: LogFields = {}): void => {
+    // What the system says of its own, such as a thread's end, has events of its own.
+    if (typeof node !== 'string') return;
     const details = Object.entries(fields).map(([name, value]) => `${name}: ${messageOf(value)}`);
-    const message = [node === undefined ? line : `${messageOf(node)}: ${line}`, ...details].join('; ');
-    emitApart(events, 'warning', { message });
+    emitApart(events, 'warning', { message: [`${node}: ${line}`, ...details].join('; ') });
   };
   return { ...silentLog, warn, error: warn };
 }
