@@ -81,6 +81,13 @@ describe('layers', () => {
   });
 });
 
+test('the lock knows where the command stands, so that npm links it', () => {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const manifest = JSON.parse(readFileSync(join(root, 'packages/bench/package.json'), 'utf8'));
+  const [command] = Object.values(manifest.bin) as string[];
+  expect(Object.values(lock.packages['packages/bench'].bin)).toEqual([command?.replace('./', '')]);
+});
+
 describe('protocols are pure', () => {
   const protocolSources = sources.filter(({ path }) =>
     protocolFolders.some((folder) => path.startsWith(folder)),
