@@ -66,7 +66,7 @@ node stays away: all it had is gone, its vote too, and a blank node must not vot
 
 The disk is that of the temporary directory; TMPDIR names another place.
 
-Exit code: 0 all is well; 1 a history is not linearizable or could not be judged, or a run acknowledged nothing;
+Exit code: 0 all is well; 1 a history is not linearizable or could not be judged, a run acknowledged nothing, or no quorum was left;
 2 wrong usage, or the world is in the way.`;
 
 export function runCommand(): Command {

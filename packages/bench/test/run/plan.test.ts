@@ -113,10 +113,11 @@ test.each([
 });
 
 describe('a run', () => {
-  const good = { operations: { ok: 1, failed: 0, unknown: 0 }, verified: true };
+  const good = { operations: { ok: 1, failed: 0, unknown: 0 }, verified: true, errors: {} };
 
   test.each([
     ['that was found linearizable', good, options],
+    ['in which commands were refused for a while', { ...good, errors: { ERR_NO_QUORUM: 3 } }, options],
     ['that was not to be checked', { ...good, verified: null }, { ...options, verify: false }],
     ['that cannot be checked', { ...good, verified: null }, { ...options, consistency: 'session' }],
   ] as const)('%s is good', (_, run, asked) => {
@@ -125,6 +126,11 @@ describe('a run', () => {
 
   test.each([
     ['that is not linearizable', { ...good, verified: false }, /NOT linearizable/],
+    [
+      'whose replicas ran out of disk',
+      { ...good, errors: { ERR_DISK_FULL: 3 } },
+      /no quorum was left: ERR_DISK_FULL/,
+    ],
     ['whose check gave up', { ...good, verified: null }, /no verdict/],
     ['that acknowledged nothing', { ...good, operations: { ...good.operations, ok: 0 } }, /acknowledged/],
   ])('%s is not', (_, run, words) => {
