@@ -65,7 +65,6 @@ export default defineActor<unknown, unknown>(async (context): Promise<Behavior<u
     members: argument.members,
     loadProtocol,
     tuning: argument.tuning,
-    onFailure: (error) => context.log.error('the replica has stopped', { error: messageOf(error) }),
   });
   return {
     ...behavior,
