@@ -62,8 +62,8 @@ export interface FaultRecord {
 
 export type StorageKind = 'disk' | 'memory';
 
-export interface RunResult {
-  readonly algorithm: string;
+/** What is measured of a load, with a protocol or without. */
+export interface Measurement {
   readonly nodes: number;
   readonly storage: StorageKind;
   readonly payloadBytes: number;
@@ -75,6 +75,10 @@ export interface RunResult {
   /** Of all threads of the process, user and system; null where no operation went well. */
   readonly cpuMicrosecondsPerOperation: number | null;
   readonly latencyMs: LatencySummary;
+}
+
+export interface RunResult extends Measurement {
+  readonly algorithm: string;
   readonly timeline: readonly TimelineSecond[];
   readonly faults: readonly FaultRecord[];
   /** Whether the history was recorded: recording costs time, so it is part of every figure. */
@@ -101,17 +105,8 @@ export interface RunResult {
 }
 
 /** One row of the limit: the same bytes with no protocol at all. */
-export interface LimitRow {
+export interface LimitRow extends Measurement {
   readonly mode: 'opaque' | 'decoded';
-  readonly nodes: number;
-  readonly storage: StorageKind;
-  readonly payloadBytes: number;
-  readonly clients: number;
-  readonly durationSeconds: number;
-  readonly operations: OperationCounts;
-  readonly throughputPerSecond: number;
-  readonly cpuMicrosecondsPerOperation: number | null;
-  readonly latencyMs: LatencySummary;
 }
 
 /** What is said of every result, whichever command made it. */

@@ -6,7 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { CodedError } from './coded-error.ts';
+import { CodedError, messageOf } from './coded-error.ts';
 
 const isTypeScript = /\.[mc]?tsx?$/;
 
@@ -31,7 +31,7 @@ export async function loadModule(url: string): Promise<Readonly<Record<string, u
   try {
     return await import(url);
   } catch (cause) {
-    throw moduleInvalid(url, `cannot be loaded: ${cause instanceof Error ? cause.message : cause}`, cause);
+    throw moduleInvalid(url, `cannot be loaded: ${messageOf(cause)}`, cause);
   }
 }
 

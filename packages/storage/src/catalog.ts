@@ -4,7 +4,7 @@
  */
 import { assertNever } from '@quorate/core';
 import type { Checkpoint } from './frame-buffer.ts';
-import type { LogRecord } from './record.ts';
+import { countsFrom, type LogRecord } from './record.ts';
 
 /** The highest entry that a segment may hold for one (group, epoch). */
 interface Extent {
@@ -48,7 +48,7 @@ export class Catalog {
         log.hardState = record.state.slice();
         return;
       case 'snapshot':
-        if (record.index >= log.snapshot.index) log.snapshot = { index: record.index, reign: record.reign };
+        log.snapshot = countsFrom(log.snapshot, record);
         if (record.discardsLog) log.extents = [];
         this.#cut(log, Number.MAX_SAFE_INTEGER);
         return;

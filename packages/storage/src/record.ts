@@ -69,3 +69,10 @@ export interface RecoveredLog {
   /** Entries above the snapshot, ascending; contiguous for Raft, possibly with gaps for Multi-Paxos. */
   readonly entries: readonly LogEntry[];
 }
+
+type SnapshotPlace = RecoveredLog['snapshot'];
+
+/** Which snapshot a log counts from after `record`: a lower index leaves the position where it is. */
+export function countsFrom(present: SnapshotPlace, { index, reign }: SnapshotPlace): SnapshotPlace {
+  return index >= present.index ? { index, reign } : present;
+}

@@ -3,7 +3,7 @@
  */
 import { assertNever } from '@quorate/core';
 import type { Checkpoint } from './frame-buffer.ts';
-import type { LogEntry, LogRecord, RecoveredLog } from './record.ts';
+import { countsFrom, type LogEntry, type LogRecord, type RecoveredLog } from './record.ts';
 
 interface ReplayedLog {
   readonly group: number;
@@ -34,7 +34,7 @@ export class Replay {
         log.hardState = record.state.slice();
         return;
       case 'snapshot':
-        if (record.index >= log.snapshot.index) log.snapshot = { index: record.index, reign: record.reign };
+        log.snapshot = countsFrom(log.snapshot, record);
         forget(log, (index) => record.discardsLog || index <= log.snapshot.index);
         return;
       default:

@@ -1,6 +1,6 @@
 /** `quorate-bench check`: are recorded histories linearizable? */
 import { writeFile } from 'node:fs/promises';
-import { hasCode, optionInvalid } from '@quorate/core';
+import { hasCode, messageOf, optionInvalid } from '@quorate/core';
 import {
   checkLinearizability,
   type History,
@@ -68,7 +68,7 @@ async function readHistory(file: string): Promise<History> {
     return await readHistoryFile(file);
   } catch (error) {
     if (hasCode(error, 'ERR_HISTORY_INVALID')) throw error;
-    throw optionInvalid('<files...>', file, `a file that can be read (${reasonOf(error)})`);
+    throw optionInvalid('<files...>', file, `a file that can be read (${messageOf(error)})`);
   }
 }
 
@@ -77,12 +77,8 @@ async function writeJson(file: string, value: unknown): Promise<void> {
   try {
     await writeFile(file, `${JSON.stringify(value, undefined, 2)}\n`);
   } catch (error) {
-    throw optionInvalid('--json', file, `a file that can be written (${reasonOf(error)})`);
+    throw optionInvalid('--json', file, `a file that can be written (${messageOf(error)})`);
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function verdictLine(verdict: LinearizabilityVerdict): string {

@@ -1,7 +1,7 @@
 /**
  * The algorithms by name: ours, or a third one by the URL of its module.
  */
-import { CodedError, errorToData, optionInvalid } from '@quorate/core';
+import { CodedError, messageOf, optionInvalid } from '@quorate/core';
 import { multiPaxos } from '../multi-paxos/multi-paxos.ts';
 import type { Protocol } from '../protocol.ts';
 import { raft } from '../raft/raft.ts';
@@ -25,13 +25,9 @@ export async function loadProtocol(algorithm: string): Promise<Protocol<unknown,
   try {
     loaded = await import(algorithm);
   } catch (error) {
-    throw new CodedError(
-      'ERR_MODULE_INVALID',
-      `${algorithm} cannot be loaded: ${errorToData(error).message}`,
-      {
-        module: algorithm,
-      },
-    );
+    throw new CodedError('ERR_MODULE_INVALID', `${algorithm} cannot be loaded: ${messageOf(error)}`, {
+      module: algorithm,
+    });
   }
   const candidate = loaded.default as Partial<Protocol<unknown, unknown>> | undefined;
   if (typeof candidate?.step === 'function' && typeof candidate.start === 'function') {

@@ -4,7 +4,14 @@
  * It believes in a leader, asks it, follows hints, asks again, and hands out sessions. It holds nothing
  * that the cluster relies on: a client that dies leaves only a session that will expire.
  */
-import { type ActorContext, type ActorRef, type Behavior, CodedError, type NodeId } from '@quorate/core';
+import {
+  type ActorContext,
+  type ActorRef,
+  type Behavior,
+  CodedError,
+  type NodeId,
+  parseAddress,
+} from '@quorate/core';
 import { majoritySize } from '../quorum/majority.ts';
 import { decodeClientMessage, encodeReplicaMessage, type ReplicaStatus } from '../replica/message.ts';
 import { Errands } from './errands.ts';
@@ -114,7 +121,7 @@ export class Client {
     // Throws at bytes that are no message of ours; they came from inside the process, so that is a bug.
     const message = decodeClientMessage(wire);
     if (message.type !== 'status') {
-      return this.#errands.received(message, from.address.slice(0, from.address.indexOf('/')) as NodeId);
+      return this.#errands.received(message, parseAddress(from.address).node);
     }
     if (this.#view.heard(message.status)) this.#errands.leaderChanged();
     this.#announce();

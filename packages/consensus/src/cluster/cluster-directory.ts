@@ -4,7 +4,7 @@
  * `cluster.json` names the cluster, its algorithm and its members; beside it each node has a folder. On
  * a restart this file wins over the options, because the logs were written under it.
  */
-import { CodedError, integer, list, type NodeId, text } from '@quorate/core';
+import { CodedError, integer, list, messageOf, type NodeId, text } from '@quorate/core';
 import { type FileSystem, readNodeDirectory } from '@quorate/storage';
 
 export interface ClusterIdentity {
@@ -67,8 +67,12 @@ async function readIdentity(fileSystem: FileSystem, path: string): Promise<Clust
       ...(saved['disks'] === undefined ? {} : { disks: readDisks(saved['disks']) }),
     };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new CodedError('ERR_LOG_CORRUPT', `${path} cannot be read: ${why}`, { path }, { cause: error });
+    throw new CodedError(
+      'ERR_LOG_CORRUPT',
+      `${path} cannot be read: ${messageOf(error)}`,
+      { path },
+      { cause: error },
+    );
   }
 }
 

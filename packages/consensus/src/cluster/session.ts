@@ -4,7 +4,7 @@
  * Commands are collected until the end of the turn and leave as batches. A batch is encoded once, is
  * immutable from then on, and is retried byte for byte until it is answered or nobody waits for it.
  */
-import { type Clock, CodedError, encodeValue, invariant, optionInvalid } from '@quorate/core';
+import { type Clock, CodedError, encodeValue, invariant, messageOf, optionInvalid } from '@quorate/core';
 import type { LogIndex } from '../protocol.ts';
 import type { Consistency } from '../replica/message.ts';
 import { consistencies } from '../replica/message.ts';
@@ -413,8 +413,10 @@ function isEncodable(call: WaitingCall): boolean {
     encodeValue(call.input ?? null);
     return true;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    fail(call, new CodedError('ERR_OPTION_INVALID', `no MessagePack value: ${why}`, {}, { cause: error }));
+    fail(
+      call,
+      new CodedError('ERR_OPTION_INVALID', `no MessagePack value: ${messageOf(error)}`, {}, { cause: error }),
+    );
     return false;
   }
 }

@@ -9,9 +9,10 @@ import {
   type Address,
   type Behavior,
   CodedError,
-  errorToData,
   invariant,
+  messageOf,
   type NodeId,
+  parseAddress,
 } from '@quorate/core';
 import {
   type FileSystem,
@@ -206,7 +207,7 @@ async function startProtocol(
       return ref;
     },
     warn: (message, error) =>
-      context.log.warn(message, error === undefined ? {} : { error: errorToData(error).message }),
+      context.log.warn(message, error === undefined ? {} : { error: messageOf(error) }),
     failed: (error) => options.onFailure?.(error),
   });
   return { replica, protocol, protocolState, state, log, charter };
@@ -233,7 +234,7 @@ function replicaBehavior(
   context.timers.every(heartbeatMs * 2, () => guarded(() => replica.publish()));
   return {
     receive(wire, from) {
-      const fromNode = nodeOf(from.address);
+      const fromNode = parseAddress(from.address).node;
       if (members.has(fromNode) && fromNode !== context.node && !watched.has(fromNode)) {
         watched.add(fromNode);
         context.watch(from);
@@ -242,17 +243,13 @@ function replicaBehavior(
     },
     signal(signal) {
       if (signal.type !== 'terminated') return;
-      const peer = nodeOf(signal.address);
+      const peer = parseAddress(signal.address).node;
       watched.delete(peer);
       // Only the end of the thread counts: silence, or an actor that restarts, is no evidence.
       if (signal.reason === 'node-down') guarded(() => replica.peerDown(peer));
     },
     stopped: () => replica.stop(),
   };
-}
-
-function nodeOf(address: string): NodeId {
-  return address.slice(0, address.indexOf('/')) as NodeId;
 }
 
 function recoverState(recovered: readonly RecoveredLog[], epoch: number): RecoveredState {

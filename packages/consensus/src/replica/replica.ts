@@ -14,6 +14,7 @@ import {
   type ErrorCode,
   errorToData,
   invariant,
+  messageOf,
   type NodeId,
   type Random,
 } from '@quorate/core';
@@ -75,6 +76,7 @@ export class Replica {
   readonly #parts: ReplicaParts;
   readonly #inputs: ProtocolInput[] = [];
   #isStepping = false;
+  #leads = false;
   readonly #handled = new HandledRequests();
   readonly #waiting = new WaitingClients();
   readonly #reads = new PendingReads();
@@ -211,24 +213,26 @@ export class Replica {
     if (this.#isStopped) return;
     const { code, message } = errorToData(error);
     this.#failure = { code: code as ErrorCode, message: message.slice(0, 2_000) };
-    this.#isStopped = true;
+    this.#halt();
     this.#waiting.release(undefined);
     this.#refuseReads(this.#reads.refuseAll());
-    this.#sender.stop();
-    this.#keeper.stop();
-    this.#applyQueue.stop();
     this.publish();
     this.#parts.failed(error);
   }
 
   /** Ends the replica; what is durable stays. */
   async stop(): Promise<void> {
+    this.#halt();
+    await this.#receiver.stop();
+    await this.#parts.log.close();
+  }
+
+  #halt(): void {
     this.#isStopped = true;
+    this.#inputs.length = 0;
     this.#sender.stop();
     this.#keeper.stop();
     this.#applyQueue.stop();
-    await this.#receiver.stop();
-    await this.#parts.log.close();
   }
 
   // --- inputs -----------------------------------------------------------------------------------
@@ -292,7 +296,7 @@ export class Replica {
       const applied = { type: 'batch', header, results: verdict.results } as const;
       answer(asker, toClient(applied, asker.request, this.#parts.state.appliedIndex));
     } catch (error) {
-      reject(asker, 'ERR_FRAME_INVALID', errorToData(error).message);
+      reject(asker, 'ERR_FRAME_INVALID', messageOf(error));
     }
     return undefined;
   }
@@ -398,8 +402,10 @@ export class Replica {
     if (role !== 'leader') {
       this.#waiting.release(leader);
       this.#refuseReads(this.#reads.refuseAll());
-      this.#sender.stop();
+      // What a leader began ends with its rule. An acceptor that hands its snapshot to a candidate goes on.
+      if (this.#leads) this.#sender.stop();
     }
+    this.#leads = role === 'leader';
     this.publish();
   }
 
