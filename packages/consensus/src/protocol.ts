@@ -13,7 +13,10 @@
 import type { Brand, NodeId } from '@quorate/core';
 import type { LogEntry } from '@quorate/storage';
 
-/** Position of an entry in the log of its epoch: 1 for the first, 0 for "before the first". */
+/**
+ * Position of an entry in its group's log: 1 for the first, 0 for "before the first". An epoch goes on
+ * counting where the command that ended the one before stands.
+ */
 export type LogIndex = Brand<number, 'LogIndex'>;
 
 /** Raft's term or Paxos's ballot as one number: 0 before any leader, grows with every new one. */
@@ -44,6 +47,34 @@ export interface ProtocolOptions {
   readonly uncommittedBytesMax: number;
   /** Seeds the draw of election timeouts; differs between nodes and between restarts. */
   readonly seed: number;
+  /**
+   * How long after a confirmed round was sent its leader may answer from its lease, in milliseconds of its
+   * own clock. So much shorter than the shortest election timeout as clocks may differ in rate. 0: no leases.
+   */
+  readonly leaseMs?: number;
+  /**
+   * Acceptors whose acceptance chooses a value, where a protocol knows flexible quorums; more than none and at
+   * most all. Leaders are then elected by `members.length + 1 - acceptQuorum`. Default: a majority.
+   */
+  readonly acceptQuorum?: number;
+  /**
+   * This node leads the first reign of the epoch without an election: the founding hard state, with which all
+   * members began, grants it. Only in the life that wrote the founding hard state: a restarted node has to
+   * win an election like any other, since it may have forgotten what it sent under that reign.
+   */
+  readonly isAppointed?: boolean;
+  /** Whether an idle leader may fall silent; followers then rely on `peer-silent` to know that it is gone. */
+  readonly quiesces?: boolean;
+}
+
+/** What every member of a new epoch begins with. */
+export interface Founding {
+  /** As {@link ProtocolOptions.members}. */
+  readonly members: readonly NodeId[];
+  /** Who leads the first reign. One of the members. */
+  readonly appointed: NodeId;
+  /** The log of the epoch begins after this index. */
+  readonly base: LogIndex;
 }
 
 /** What the node knew durably before it stopped. */
@@ -63,10 +94,27 @@ export type Input<Message> =
   | { readonly type: 'propose'; readonly proposals: readonly Proposal[] }
   /** Every `persist` and `install` effect up to and including the one with this `mark` is durable. */
   | { readonly type: 'persisted'; readonly mark: number }
-  /** A linearizable read wants to know from which index on it may be served. `read` is unique per node. */
-  | { readonly type: 'read'; readonly read: number }
+  /**
+   * A linearizable read wants to know from which index on it may be served. `read` is unique per node. With
+   * `mayUseLease` a leader that holds a lease answers at once; without one it asks its quorum as ever.
+   */
+  | { readonly type: 'read'; readonly read: number; readonly mayUseLease?: boolean }
   /** The thread of this peer has ended: a hint, which may hasten an election and never decides one. */
   | { readonly type: 'peer-down'; readonly peer: NodeId }
+  /** The node of this peer has not been heard for an election timeout; told to protocols that fell silent. */
+  | { readonly type: 'peer-silent'; readonly peer: NodeId }
+  /**
+   * Hand the lead to `to`. Until that ends, with a `role` effect or `transfer-failed`, proposals are refused
+   * as `handing-over`. Ignored by whoever does not lead.
+   */
+  | { readonly type: 'transfer'; readonly to: NodeId }
+  /**
+   * A command that ends this epoch is about to be proposed: from here on this leader holds no lease. The next
+   * epoch elects its leader without regard to promises that were made to this one.
+   */
+  | { readonly type: 'seal' }
+  /** Tell the others now how far the log is committed, not with the next heartbeat. */
+  | { readonly type: 'announce' }
   /** A snapshot of this node's own state, up to `index`, is durable: the log up to it may be forgotten. */
   | { readonly type: 'compacted'; readonly index: LogIndex }
   /** A snapshot sent by `from`, who ruled under `reign`, is durable here and may be installed. */
@@ -78,6 +126,9 @@ export type Input<Message> =
     }
   /** The transfer asked for by a `send-snapshot` effect has ended; `delivered` false: try again later. */
   | { readonly type: 'snapshot-sent'; readonly to: NodeId; readonly delivered: boolean };
+
+/** `handing-over`: whoever leads next will take it, in a moment. */
+export type RefusalReason = 'not-leader' | 'overloaded' | 'handing-over';
 
 export interface Outgoing<Message> {
   readonly to: NodeId;
@@ -108,7 +159,9 @@ export type Effect<Message> =
   /** The proposals of the last `propose` stand at these indexes, not committed yet. */
   | { readonly type: 'accepted'; readonly first: LogIndex; readonly last: LogIndex }
   /** The proposals of the last `propose` were not appended. */
-  | { readonly type: 'refused'; readonly reason: 'not-leader' | 'overloaded' }
+  | { readonly type: 'refused'; readonly reason: RefusalReason }
+  /** The lead could not be handed over: this node still has it, and takes proposals again. */
+  | { readonly type: 'transfer-failed'; readonly to: NodeId }
   /** The read may be served from a state that has applied at least `index`. */
   | { readonly type: 'read-ready'; readonly read: number; readonly index: LogIndex }
   | { readonly type: 'read-refused'; readonly read: number }
@@ -151,11 +204,24 @@ export interface Protocol<State, Message> {
   /** Appends effects to `effects`. @param nowMs never smaller than in the step before */
   step(state: State, input: Input<Message>, nowMs: number, effects: Effect<Message>[]): void;
   status(state: State): ProtocolStatus;
+  /** The hard state that every member of an epoch begins with: it has granted the appointed its first reign. */
+  foundingHardState(founding: Founding): Uint8Array;
+  /**
+   * Committed entries from `from` on, without a gap, as many as the limits allow and one at least if there is
+   * one; undefined when the log has forgotten some of them. For members that learn without voting.
+   */
+  committedFrom(state: State, from: LogIndex, limits: PageLimits): readonly Entry[] | undefined;
   /** A positional array of MessagePack values. */
   encodeMessage(message: Message): readonly unknown[];
   decodeMessage(wire: unknown): Message;
   /** What the safety checkers of the simulator compare between nodes and over time; never used to decide. */
   inspect(state: State): ProtocolInspection;
+}
+
+export interface PageLimits {
+  /** Payload bytes; a single larger entry still goes. */
+  readonly bytesMax: number;
+  readonly entriesMax: number;
 }
 
 /** A view for checkers. */

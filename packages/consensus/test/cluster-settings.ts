@@ -1,6 +1,6 @@
 /** What a simulated cluster is made of, and what one may ask of it: settings, conditions and outcomes. */
 import type { NodeId } from '@quorate/core';
-import type { Entry, LogIndex, Protocol, ProtocolOptions } from '../src/protocol.ts';
+import type { Entry, LogIndex, Protocol, ProtocolOptions, RefusalReason } from '../src/protocol.ts';
 import { DurableStore } from './durable-store.ts';
 
 /** A message under way. */
@@ -32,7 +32,7 @@ export interface ClusterSettings<S, M> {
 
 export type ProposeOutcome =
   | { readonly type: 'accepted'; readonly first: LogIndex; readonly last: LogIndex }
-  | { readonly type: 'refused'; readonly reason: 'not-leader' | 'overloaded' };
+  | { readonly type: 'refused'; readonly reason: RefusalReason };
 
 export type ReadOutcome = 'waiting' | 'refused' | LogIndex;
 

@@ -6,7 +6,7 @@
  * after it is not held up, for slots are chosen in any order.
  */
 import type { NodeId } from '@quorate/core';
-import type { Entry } from '../protocol.ts';
+import type { Entry, PageLimits } from '../protocol.ts';
 import { nextSlot, type Slot } from './ballot.ts';
 import type { Accept } from './message.ts';
 import { entriesPerMessageMax } from './message-codec.ts';
@@ -54,15 +54,15 @@ export function newPeerProgress(peer: {
 export function takeBatch(
   log: SlotLog,
   range: { readonly first: Slot; readonly last: Slot },
-  limits: { readonly appendBytesMax: number },
+  limits: PageLimits,
 ): Entry[] {
   const batch: Entry[] = [];
   let bytes = 0;
   for (let slot = range.first; slot <= range.last; slot = nextSlot(slot)) {
     const entry = log.get(slot);
-    if (entry === undefined || batch.length === entriesPerMessageMax) break;
+    if (entry === undefined || batch.length === limits.entriesMax) break;
     bytes += entryBytes(entry);
-    if (batch.length > 0 && bytes > limits.appendBytesMax) break;
+    if (batch.length > 0 && bytes > limits.bytesMax) break;
     batch.push(entry);
   }
   return batch;
@@ -86,13 +86,14 @@ function pumpPeer(
   shared: Accept | undefined,
 ): Accept | undefined {
   let last = shared;
+  const limits = { bytesMax: state.options.appendBytesMax, entriesMax: entriesPerMessageMax };
   skipForgotten(state, peer);
   // A silent peer is probed by what is under way to it; more would only pile up on its link.
   if (peer.flights.length > 0 && isSilent(state, peer)) return last;
   while (peer.flights.length < state.options.appendsInFlightMax && peer.next <= leading.lastProposed) {
     if (last?.entries[0]?.index !== peer.next) {
       const range = { first: peer.next, last: leading.lastProposed };
-      last = acceptOf(state, leading, takeBatch(state.log, range, state.options));
+      last = acceptOf(state, leading, takeBatch(state.log, range, limits));
     }
     const batchEnd = (peer.next + last.entries.length - 1) as Slot;
     send(state, peer.node, last);

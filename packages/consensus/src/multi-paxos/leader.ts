@@ -28,8 +28,10 @@ import type { Leading, MultiPaxosState, Preparing } from './state.ts';
  * reported in the open slots, and no-ops in the gaps between. Only above them is there room for
  * proposals of its own.
  */
-export function beginToLead(state: MultiPaxosState, preparing: Preparing): void {
-  const { ballot, reported } = preparing;
+export function beginToLead(
+  state: MultiPaxosState,
+  { ballot, reported }: Pick<Preparing, 'ballot' | 'reported'>,
+): void {
   invariant(state.promised === ballot, 'a leader has promised its own ballot and nothing higher');
   for (const entry of state.log.range(nextSlot(state.chosenUpTo), state.log.last)) reported.report(entry);
   const recoveredUpTo = laterSlot(reported.last, state.chosenUpTo);

@@ -7,12 +7,13 @@
  * the ballot that it comes from, and no older leader is ever helped on.
  */
 import { invariant, type NodeId } from '@quorate/core';
-import type { Entry, Input } from '../protocol.ts';
+import type { Entry, Input, PageLimits } from '../protocol.ts';
 import { takeBatch } from './accept-pipeline.ts';
 import { raisePromise, resetStandTimer } from './allegiance.ts';
 import { higherBallot, nextSlot, type Slot } from './ballot.ts';
 import { knownChosenUpTo } from './chosen-rule.ts';
 import type { CatchUp, CatchUpRequest, MultiPaxosMessage } from './message.ts';
+import { entriesPerMessageMax } from './message-codec.ts';
 import { emitInstall, send, snapshotIsDurable, writeEntry } from './outbox.ts';
 import type { MultiPaxosState } from './state.ts';
 
@@ -64,8 +65,19 @@ export function onCatchUpRequest(state: MultiPaxosState, from: NodeId, request: 
     offerSnapshot(state, from);
     return;
   }
-  const entries = takeBatch(state.log, { first: request.fromSlot, last: state.chosenUpTo }, state.options);
+  const limits = { bytesMax: state.options.appendBytesMax, entriesMax: entriesPerMessageMax };
+  const entries = takeBatch(state.log, { first: request.fromSlot, last: state.chosenUpTo }, limits);
   if (entries.length > 0) send(state, from, { type: 'catch-up', entries });
+}
+
+/** Chosen values from `from` on, without a gap; undefined where some of them are forgotten. */
+export function chosenFrom(
+  state: MultiPaxosState,
+  from: Slot,
+  limits: PageLimits,
+): readonly Entry[] | undefined {
+  if (from <= state.log.forgottenUpTo) return undefined;
+  return takeBatch(state.log, { first: from, last: state.chosenUpTo }, limits);
 }
 
 export function onCatchUp(state: MultiPaxosState, message: CatchUp): void {

@@ -7,6 +7,8 @@
  */
 import type { Protocol, ProtocolInspection } from '../protocol.ts';
 import { laterSlot, nextSlot, noBallot, proposerOf } from './ballot.ts';
+import { foundingHardState } from './founding.ts';
+import { chosenFrom } from './learner.ts';
 import type { MultiPaxosMessage } from './message.ts';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
 import { type MultiPaxosState, startState } from './state.ts';
@@ -21,6 +23,8 @@ export const multiPaxos: Protocol<MultiPaxosState, MultiPaxosMessage> = {
   start: startState,
   step,
   status: statusOf,
+  foundingHardState,
+  committedFrom: chosenFrom,
   encodeMessage,
   decodeMessage,
   inspect,

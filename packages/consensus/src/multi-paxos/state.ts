@@ -114,6 +114,8 @@ export interface MultiPaxosState {
   highestBallotSeen: Ballot;
   canvassCount: number;
   proposer: Proposer;
+  /** The epoch has just been founded with this member as its first leader: it leads from its first step on. */
+  isAppointed: boolean;
 }
 
 /** @throws CodedError `ERR_LOG_CORRUPT` if what was recovered cannot have been written by this protocol */
@@ -150,6 +152,7 @@ export function startState(
     highestBallotSeen: promised,
     canvassCount: random.below(2 ** 31),
     proposer: idle,
+    isAppointed: options.isAppointed ?? false,
   };
 }
 

@@ -5,6 +5,7 @@ import { assertNever, invariant, type NodeId } from '@quorate/core';
 import type { Effect, Input, ProtocolStatus } from '../protocol.ts';
 import { onAccept, onCanvass, onHeartbeat, onPrepare } from './acceptor.ts';
 import { laterSlot, proposerOf } from './ballot.ts';
+import { takeAppointment } from './founding.ts';
 import { onAccepted, onHeartbeatReply, onLeaderTick, onOwnWritesDurable, onPropose } from './leader.ts';
 import {
   advanceChosen,
@@ -25,7 +26,7 @@ import {
   onPromise,
   onProposerTick,
 } from './proposer.ts';
-import { onRead } from './read-confirmation.ts';
+import { onRead, sendHeartbeats } from './read-confirmation.ts';
 import { type MultiPaxosState, ordinalOf } from './state.ts';
 
 const noEffects: Effect<MultiPaxosMessage>[] = [];
@@ -43,6 +44,7 @@ export function step(
   state.outbox.effects = effects;
   // What was known to be chosen before the restart is told first.
   advanceChosen(state, state.recoveredChosenUpTo);
+  if (state.isAppointed) takeAppointment(state);
   dispatch(state, input);
   const after = statusOf(state);
   if (after.role !== before.role || after.leader !== before.leader || after.reign !== before.reign) {
@@ -80,6 +82,18 @@ function dispatch(state: MultiPaxosState, input: Input<MultiPaxosMessage>): void
       return;
     case 'peer-down':
       onPeerDown(state, input.peer);
+      return;
+    case 'peer-silent':
+      return;
+    case 'transfer':
+      if (state.proposer.phase === 'leading') {
+        state.outbox.effects.push({ type: 'transfer-failed', to: input.to });
+      }
+      return;
+    case 'seal':
+      return;
+    case 'announce':
+      if (state.proposer.phase === 'leading') sendHeartbeats(state, state.proposer);
       return;
     case 'compacted':
       onCompacted(state, input.index);

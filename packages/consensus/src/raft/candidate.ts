@@ -68,7 +68,7 @@ export function onOwnVoteDurable(state: RaftState, candidate: Campaigner, effect
 
 function countVote(state: RaftState, candidate: Campaigner, voter: NodeId, effects: Effects): void {
   candidate.grantedBy.add(voter);
-  if (isMajority(state.options.members, candidate.grantedBy)) assumeLeadership(state, effects);
+  if (isMajority(state.options.members, candidate.grantedBy)) assumeLeadership(state, 'votes-won', effects);
 }
 
 function preVoteRequest(state: RaftState): PreVoteRequest {

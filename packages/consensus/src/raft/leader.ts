@@ -17,8 +17,12 @@ const noOpPayload = new Uint8Array(0);
  * Starts to rule. The no-op gives the leader an entry of its own term to commit, and with it all that
  * its predecessors left open. [Raft §8]
  */
-export function assumeLeadership(state: RaftState, effects: Effects): void {
-  const leader = becomeLeader(state);
+export function assumeLeadership(
+  state: RaftState,
+  because: 'votes-won' | 'appointed',
+  effects: Effects,
+): void {
+  const leader = becomeLeader(state, because);
   const index = (state.log.lastIndex + 1) as LogIndex;
   appendOwn(state, leader, [{ index, reign: state.currentTerm, timeMs: 0, payload: noOpPayload }], effects);
   // The others learn at once that the election is over, however long the append takes.
@@ -116,6 +120,11 @@ function hearsMajority(state: RaftState, leader: Leader): boolean {
   const sinceMs = state.nowMs - state.options.electionTimeoutMs[1];
   for (const [peer, { lastHeardMs }] of leader.progress) if (lastHeardMs >= sinceMs) heard.add(peer);
   return isMajority(state.options.members, heard);
+}
+
+/** The others learn now how far the log is committed. */
+export function announceCommit(state: RaftState, leader: Leader, effects: Effects): void {
+  sendRound(state, leader, effects);
 }
 
 /** Until an entry of its own term is committed, a leader does not know what its predecessors committed. [Raft §8] */

@@ -2,7 +2,7 @@
 import type { Protocol } from '../protocol.ts';
 import type { RaftMessage } from './message.ts';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
-import { inspect, type RaftState, start, status } from './state.ts';
+import { committedFrom, foundingHardState, inspect, type RaftState, start, status } from './state.ts';
 import { step } from './step.ts';
 
 export type { RaftMessage, RaftState };
@@ -12,6 +12,8 @@ export const raft: Protocol<RaftState, RaftMessage> = {
   start,
   step,
   status,
+  foundingHardState,
+  committedFrom,
   encodeMessage,
   decodeMessage,
   inspect,

@@ -52,8 +52,8 @@ export function becomeCandidate(state: RaftState): Campaigner {
   return campaignAs(state, 'candidate', []);
 }
 
-export function becomeLeader(state: RaftState): Leader {
-  checkTransition(state.role.name, 'votes-won', 'leader');
+export function becomeLeader(state: RaftState, because: 'votes-won' | 'appointed'): Leader {
+  checkTransition(state.role.name, because, 'leader');
   const lastIndex: LogIndex = state.log.lastIndex;
   const progress = new Map<NodeId, Progress>();
   for (const peer of state.peers) progress.set(peer, newProgress(lastIndex, state.nowMs));

@@ -13,6 +13,8 @@ export type RoleEvent =
   | 'election-due'
   | 'pre-votes-won'
   | 'votes-won'
+  /** The epoch's founder has named this server: every member began by voting for it. */
+  | 'appointed'
   /** A message carried a term above our own. */
   | 'higher-term'
   /** Append, heartbeat or snapshot from the leader of our term. */
@@ -28,6 +30,7 @@ export const roleTable = {
     'election-due': 'pre-candidate',
     'pre-votes-won': 'illegal',
     'votes-won': 'illegal',
+    appointed: 'leader',
     'higher-term': 'follower',
     'leader-heard': 'follower',
     'leader-down': 'follower',
@@ -38,6 +41,7 @@ export const roleTable = {
     'election-due': 'pre-candidate',
     'pre-votes-won': 'candidate',
     'votes-won': 'illegal',
+    appointed: 'illegal',
     'higher-term': 'follower',
     'leader-heard': 'follower',
     'leader-down': 'illegal',
@@ -48,6 +52,7 @@ export const roleTable = {
     'election-due': 'pre-candidate',
     'pre-votes-won': 'illegal',
     'votes-won': 'leader',
+    appointed: 'illegal',
     'higher-term': 'follower',
     'leader-heard': 'follower',
     'leader-down': 'illegal',
@@ -58,6 +63,7 @@ export const roleTable = {
     'election-due': 'illegal',
     'pre-votes-won': 'illegal',
     'votes-won': 'illegal',
+    appointed: 'illegal',
     'higher-term': 'follower',
     'leader-heard': 'illegal',
     'leader-down': 'illegal',

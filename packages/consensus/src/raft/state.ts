@@ -4,7 +4,10 @@
 import { assertNever, invariant, type NodeId, type Random, seededRandom } from '@quorate/core';
 import type {
   Effect,
+  Entry,
+  Founding,
   LogIndex,
+  PageLimits,
   ProtocolInspection,
   ProtocolOptions,
   ProtocolStatus,
@@ -12,7 +15,7 @@ import type {
   Role,
 } from '../protocol.ts';
 import { Durability, type WriteContext } from './durability.ts';
-import { decodeHardState } from './hard-state.ts';
+import { decodeHardState, encodeHardState } from './hard-state.ts';
 import { RaftLog, type Term } from './log.ts';
 import type { RaftMessage } from './message.ts';
 import type { Progress } from './progress.ts';
@@ -64,6 +67,8 @@ export interface RaftState {
   /** When a leader was last heard. */
   lastHeardLeaderMs: number;
   nowMs: number;
+  /** The epoch has just been founded with this server as its first leader: it leads from its first step on. */
+  isAppointed: boolean;
   /** What the last `role` effect said. */
   told: Pick<ProtocolStatus, 'role' | 'leader' | 'reign'>;
 }
@@ -96,11 +101,19 @@ export function start(options: ProtocolOptions, recovered: RecoveredState, nowMs
     // followers' loyalty through that.
     lastHeardLeaderMs: nowMs,
     nowMs,
+    isAppointed: options.isAppointed ?? false,
     told: { role: 'follower', leader: undefined, reign: currentTerm },
   };
   // Alone there is nobody to wait for.
   if (state.peers.length > 0) resetElectionTimer(state);
   return state;
+}
+
+export const foundingTerm = 1 as Term;
+
+/** Every member has voted for the appointed server in the first term: the election is over before it begins. */
+export function foundingHardState({ appointed }: Founding): Uint8Array {
+  return encodeHardState({ currentTerm: foundingTerm, votedFor: appointed });
 }
 
 /** Draws a new election timeout from now on. [Raft §5.2] */
@@ -134,6 +147,16 @@ export function status(state: RaftState): ProtocolStatus {
     lastIndex: state.log.lastIndex,
     snapshotIndex: state.log.snapshot.index,
   };
+}
+
+export function committedFrom(
+  { log, commitIndex }: RaftState,
+  from: LogIndex,
+  limits: PageLimits,
+): readonly Entry[] | undefined {
+  if (from <= log.snapshot.index) return undefined;
+  if (from > commitIndex) return [];
+  return log.batch(from, limits).filter(({ index }) => index <= commitIndex);
 }
 
 export function inspect(state: RaftState): ProtocolInspection {

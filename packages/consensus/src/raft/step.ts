@@ -13,11 +13,26 @@ import {
   onVoteReply,
 } from './candidate.ts';
 import { onAppend, onHeartbeat, onSnapshotReceived } from './follower.ts';
-import { advanceCommit, onHeartbeatReply, onPropose, onRead, tickLeader } from './leader.ts';
+import {
+  advanceCommit,
+  announceCommit,
+  assumeLeadership,
+  onHeartbeatReply,
+  onPropose,
+  onRead,
+  tickLeader,
+} from './leader.ts';
 import type { AppendAccepted, AppendRejected, HeartbeatReply, RaftMessage } from './message.ts';
 import { onAppendAccepted, onAppendRejected, onSnapshotSent } from './replication.ts';
 import { becomeFollower } from './role-change.ts';
-import { type Effects, knownLeader, neutralRole, type RaftState, writeContext } from './state.ts';
+import {
+  type Effects,
+  foundingTerm,
+  knownLeader,
+  neutralRole,
+  type RaftState,
+  writeContext,
+} from './state.ts';
 import { onPreVoteRequest, onVoteRequest } from './voter.ts';
 
 export function step(state: RaftState, input: Input<RaftMessage>, nowMs: number, effects: Effects): void {
@@ -25,6 +40,7 @@ export function step(state: RaftState, input: Input<RaftMessage>, nowMs: number,
   state.nowMs = nowMs;
   const { currentTerm: termBefore, commitIndex: commitBefore } = state;
 
+  if (state.isAppointed) takeAppointment(state, effects);
   handle(state, input, effects);
 
   state.durability.flush(writeContext(state), effects);
@@ -59,6 +75,16 @@ function handle(state: RaftState, input: Input<RaftMessage>, effects: Effects): 
     case 'peer-down':
       peerDown(state, input.peer, effects);
       return;
+    case 'peer-silent':
+      return;
+    case 'transfer':
+      if (role.name === 'leader') effects.push({ type: 'transfer-failed', to: input.to });
+      return;
+    case 'seal':
+      return;
+    case 'announce':
+      if (role.name === 'leader') announceCommit(state, role, effects);
+      return;
     case 'compacted':
       compacted(state, input.index);
       return;
@@ -76,6 +102,15 @@ function handle(state: RaftState, input: Input<RaftMessage>, effects: Effects): 
     default:
       assertNever(input, 'input');
   }
+}
+
+/** The first thing that happens in the epoch, so nobody can have stood against it yet. */
+function takeAppointment(state: RaftState, effects: Effects): void {
+  const { currentTerm, votedFor, options, log } = state;
+  invariant(votedFor === options.self && log.lastIndex === log.snapshot.index, 'an epoch is founded empty');
+  invariant(currentTerm === foundingTerm, 'the appointed leads the first term only');
+  state.isAppointed = false;
+  assumeLeadership(state, 'appointed', effects);
 }
 
 function tick(state: RaftState, effects: Effects): void {

@@ -19,7 +19,15 @@ import {
   type Random,
 } from '@quorate/core';
 import type { LogRecord, SnapshotStore, WriteAheadLog } from '@quorate/storage';
-import type { Effect, Input, LogIndex, Outgoing, Protocol, ProtocolStatus } from '../protocol.ts';
+import type {
+  Effect,
+  Input,
+  LogIndex,
+  Outgoing,
+  Protocol,
+  ProtocolStatus,
+  RefusalReason,
+} from '../protocol.ts';
 import { ApplyQueue } from './apply-queue.ts';
 import { HandledRequests } from './handled-requests.ts';
 import type { ReplicaMessage, ReplicaStatus, SnapshotOffer } from './message.ts';
@@ -313,10 +321,13 @@ export class Replica {
       case 'session':
         this.#reads.serveFrom(read, message.atLeast);
         break;
-      // A lease read is served with the stronger guarantee until leaders hold leases.
       case 'lease':
       case 'linearizable':
-        this.#input({ type: 'read', read: this.#reads.ask(read) });
+        this.#input({
+          type: 'read',
+          read: this.#reads.ask(read),
+          mayUseLease: message.consistency === 'lease',
+        });
         break;
       default:
         assertNever(message.consistency, 'consistency');
@@ -348,6 +359,8 @@ export class Replica {
       }
       case 'role':
         return this.#roleChanged(effect.role, effect.leader);
+      case 'transfer-failed':
+        return this.#parts.warn(`the lead could not be handed over to ${effect.to}`);
       case 'send-snapshot':
         return this.#sender.start(effect.to, this.#protocolStatus().reign);
       case 'install':
@@ -388,13 +401,15 @@ export class Replica {
     this.#parts.peer(to).tell(encodeReplicaMessage(message));
   }
 
-  #proposalRefused(reason: 'not-leader' | 'overloaded'): void {
+  #proposalRefused(reason: RefusalReason): void {
     const proposal = this.#proposing.shift();
     invariant(proposal !== undefined, 'a protocol answers each propose input once');
     this.#waiting.forget(proposal.key);
     const { leader } = this.#protocolStatus();
     if (reason === 'overloaded')
       refuse(proposal.asker, 'ERR_OVERLOADED', 'too many bytes are uncommitted', leader);
+    else if (reason === 'handing-over')
+      refuse(proposal.asker, 'ERR_OVERLOADED', 'the lead is being handed over', leader);
     else refuse(proposal.asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, leader);
   }
 

@@ -33,6 +33,8 @@ function scripted(pending: Effect<unknown>[]): Protocol<unknown, unknown> {
       if (input.type === 'tick') effects.push(...pending.splice(0));
     },
     status: () => status,
+    foundingHardState: () => new Uint8Array(0),
+    committedFrom: () => undefined,
     encodeMessage: () => [],
     decodeMessage: () => undefined,
     inspect: () => {
