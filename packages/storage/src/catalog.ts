@@ -3,8 +3,9 @@
  * checkpoint that opens a segment, and says which old segments are still needed.
  */
 import { assertNever } from '@quorate/core';
+import { EpochFloors } from './epoch-floors.ts';
 import type { Checkpoint } from './frame-buffer.ts';
-import { countsFrom, type LogRecord } from './record.ts';
+import { countsFrom, type ForgetRecord, type LogRecord } from './record.ts';
 
 /** The highest entry that a segment may hold for one (group, epoch). */
 interface Extent {
@@ -30,10 +31,15 @@ export interface Pinning {
 
 export class Catalog {
   readonly #logs = new Map<number, Map<number, CatalogLog>>();
+  readonly #floors = new EpochFloors();
   #mayFreeSegments = false;
 
   /** Takes note of a record that is written to segment `sequence`. */
   apply(record: LogRecord, sequence: number): void {
+    if (record.type === 'forget') {
+      this.#forget(record);
+      return;
+    }
     const log = this.#log(record);
     switch (record.type) {
       case 'entries': {
@@ -78,6 +84,11 @@ export class Catalog {
       .sort((a, b) => a.group - b.group || a.epoch - b.epoch);
   }
 
+  /** Which epochs are forgotten, one record for each group that has forgotten any; by group. */
+  forgotten(): readonly ForgetRecord[] {
+    return this.#floors.records();
+  }
+
   /** True once after something was forgotten: only then may {@link oldestNeeded} have grown. */
   takeMayFreeSegments(): boolean {
     const may = this.#mayFreeSegments;
@@ -98,6 +109,15 @@ export class Catalog {
       if (segments > (oldest?.segments ?? 0)) oldest = { group, epoch, segments };
     }
     return oldest;
+  }
+
+  #forget(record: ForgetRecord): void {
+    this.#floors.raise(record);
+    const epochs = this.#logs.get(record.group);
+    for (const epoch of epochs?.keys() ?? []) {
+      if (this.#floors.isForgotten({ group: record.group, epoch })) epochs?.delete(epoch);
+    }
+    this.#mayFreeSegments = true;
   }
 
   #all(): CatalogLog[] {

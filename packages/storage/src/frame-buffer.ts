@@ -6,6 +6,9 @@
  */
 import { assertNever, invariant } from '@quorate/core';
 import {
+  blankMark,
+  type CommitMark,
+  commitFrameBytes,
   finishFrame,
   frameHeadBytes,
   frameMask,
@@ -59,14 +62,15 @@ export class FrameBuffer {
     this.#length += bytes.byteLength;
   }
 
-  addCommit(mark: { readonly syncedTo: number; readonly oldestSequence: number }): void {
-    this.#reserve(frameHeadBytes + 24);
-    this.#length = putCommitFrame(this.#bytes, this.#view, this.#length, mark);
+  /** Appends the frame that a commit begins with; {@link setCommit} says the rest once it is known. */
+  addCommit(): void {
+    this.#reserve(commitFrameBytes);
+    this.#length = putCommitFrame(this.#bytes, this.#view, this.#length, blankMark);
   }
 
-  /** Rewrites the commit frame that the buffer begins with. */
-  setFirstCommit(mark: { readonly syncedTo: number; readonly oldestSequence: number }): void {
-    putCommitFrame(this.#bytes, this.#view, 0, mark);
+  /** Rewrites the commit frame at `at`. */
+  setCommit(at: number, mark: CommitMark): void {
+    putCommitFrame(this.#bytes, this.#view, at, mark);
   }
 
   addCheckpoint(checkpoint: Checkpoint): void {
@@ -106,6 +110,10 @@ export class FrameBuffer {
         this.#finish();
         return;
       }
+      case 'forget':
+        this.#begin(frameType.forget, record, 0);
+        this.#finish();
+        return;
       default:
         assertNever(record, 'record of the log');
     }

@@ -16,6 +16,7 @@ export const frameType = {
   truncate: 4,
   hardState: 5,
   snapshot: 6,
+  forget: 7,
 } as const;
 
 /** Checksum, length, type and check of the head, group and epoch. */
@@ -23,8 +24,8 @@ export const frameHeadBytes = 24;
 /** Ends every frame, never zero: a frame whose write was cut short has a zero here. */
 export const frameTrailer = 0xa5;
 /** A commit frame as it lies in the file. */
-export const commitFrameBytes = 48;
-const commitFrameLength = frameHeadBytes + 16;
+export const commitFrameBytes = 56;
+const commitFrameLength = frameHeadBytes + 24;
 /** No frame is larger; positions inside a frame fit 32 bits with room to spare. */
 export const frameBytesMax = 2 ** 30;
 
@@ -116,17 +117,34 @@ export function isFrameIntact(bytes: Uint8Array, view: DataView, at: number, see
   return crc32(bytes.subarray(at + 4, end)) === expected;
 }
 
-/** A commit frame at `at`: everything before `syncedTo` in this segment, and every earlier segment, is synced. */
-export function putCommitFrame(
-  bytes: Uint8Array,
-  view: DataView,
-  at: number,
-  mark: { readonly syncedTo: number; readonly oldestSequence: number },
-): number {
+/** What the frame says that every commit begins with. */
+export interface CommitMark {
+  /** Everything before this place in the segment, and every earlier segment, is synced. */
+  readonly syncedTo: number;
+  /** The oldest segment that may not be missing. */
+  readonly oldestSequence: number;
+  /** How far the commit reaches, this frame counted: it is replayed whole or not at all. */
+  readonly commitBytes: number;
+}
+
+/** What stands in a commit frame until its commit is about to be written. */
+export const blankMark: CommitMark = { syncedTo: 0, oldestSequence: 0, commitBytes: 0 };
+
+export function putCommitFrame(bytes: Uint8Array, view: DataView, at: number, mark: CommitMark): number {
   putFrameHead(view, at, { length: commitFrameLength, type: frameType.commit, group: 0, epoch: 0 });
   putUint53(view, at + frameHeadBytes, mark.syncedTo);
   putUint53(view, at + frameHeadBytes + 8, mark.oldestSequence);
+  putUint53(view, at + frameHeadBytes + 16, mark.commitBytes);
   return finishFrame(bytes, view, at);
+}
+
+/** The commit frame at `at`, which must be one. */
+export function getCommitMark(view: DataView, at: number): CommitMark {
+  return {
+    syncedTo: getUint53(view, at + frameHeadBytes),
+    oldestSequence: getUint53(view, at + frameHeadBytes + 8),
+    commitBytes: getUint53(view, at + frameHeadBytes + 16),
+  };
 }
 
 /** Whether an intact commit frame lies at `at`, a multiple of 8. */

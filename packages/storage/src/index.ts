@@ -19,10 +19,12 @@ export {
   faultyFileSystem,
 } from './faulty-file-system.ts';
 export { type File, type FileSystem, type OpenMode, sectorBytes } from './file-system.ts';
+export { entryRanges, type SegmentFrame } from './frame-decoding.ts';
 export { type CrashReport, MemoryFileSystem, type MemoryFileSystemOptions } from './memory-file-system.ts';
 export { nodeFileSystem } from './node-file-system.ts';
 export type {
   EntriesRecord,
+  ForgetRecord,
   HardStateRecord,
   LogEntry,
   LogRecord,
@@ -34,8 +36,6 @@ export { type SegmentHeader, segmentName, segmentSequence } from './segment.ts';
 export {
   type DecodedSegment,
   decodeSegment,
-  entryRanges,
-  type SegmentFrame,
   type SegmentIdentity,
   type SegmentScan,
 } from './segment-scan.ts';

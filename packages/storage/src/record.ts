@@ -57,7 +57,19 @@ export interface SnapshotRecord {
   readonly discardsLog: boolean;
 }
 
-export type LogRecord = EntriesRecord | TruncateRecord | HardStateRecord | SnapshotRecord;
+/**
+ * Everything of the group in `epoch` and in the epochs below it is gone: entries, hard state, snapshot
+ * position. Epoch 0 is never forgotten: a group keeps there what outlives its epochs. Once an epoch is
+ * forgotten no record may name it again; the log asserts it, and remembers it over restarts.
+ */
+export interface ForgetRecord {
+  readonly type: 'forget';
+  readonly group: number;
+  /** At least 1. */
+  readonly epoch: number;
+}
+
+export type LogRecord = EntriesRecord | TruncateRecord | HardStateRecord | SnapshotRecord | ForgetRecord;
 
 /** What replay found for one (group, epoch). */
 export interface RecoveredLog {

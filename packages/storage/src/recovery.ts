@@ -6,6 +6,7 @@
  */
 import { CodedError } from '@quorate/core';
 import { Catalog } from './catalog.ts';
+import type { SegmentFrame } from './frame-decoding.ts';
 import type { RecoveredLog } from './record.ts';
 import { Replay } from './replay.ts';
 import {
@@ -19,7 +20,7 @@ import {
   segmentSequence,
   segmentSize,
 } from './segment.ts';
-import { type SegmentFrame, type SegmentScan, scanSegment } from './segment-scan.ts';
+import { type SegmentScan, scanSegment } from './segment-scan.ts';
 import { judgeTail } from './tail-verdict.ts';
 
 export interface RecoveryResult {
@@ -118,7 +119,9 @@ async function readSegment(
   }
   const visit = (frame: SegmentFrame): void => {
     if (frame.kind === 'record') {
-      into.replay.apply(frame.record);
+      if (!into.replay.apply(frame.record)) {
+        throw corrupt(path, frame.start, 'a record names an epoch that was forgotten');
+      }
       into.catalog.apply(frame.record, sequence);
     } else if (frame.kind === 'checkpoint') {
       if (!into.replay.checkpoint(frame.checkpoint, into.isOldest)) {
@@ -154,7 +157,7 @@ function checkNoneMissing(
 }
 
 function rotten({ path, scan }: ReadSegment): CodedError {
-  return corrupt(path, scan.end, 'damage that a crash does not explain');
+  return corrupt(path, scan.stop, 'damage that a crash does not explain');
 }
 
 function corrupt(path: string, position: number, what: string): CodedError {

@@ -2,8 +2,9 @@
  * Replay: the records of the log, in physical order, become the state that a node knew.
  */
 import { assertNever } from '@quorate/core';
+import { EpochFloors } from './epoch-floors.ts';
 import type { Checkpoint } from './frame-buffer.ts';
-import { countsFrom, type LogEntry, type LogRecord, type RecoveredLog } from './record.ts';
+import { countsFrom, type ForgetRecord, type LogEntry, type LogRecord, type RecoveredLog } from './record.ts';
 
 interface ReplayedLog {
   readonly group: number;
@@ -15,9 +16,20 @@ interface ReplayedLog {
 
 export class Replay {
   readonly #logs = new Map<string, ReplayedLog>();
+  readonly #floors = new EpochFloors();
 
-  apply(record: LogRecord): void {
-    const log = this.#log(record);
+  /** @returns false when the record names an epoch that an earlier one has forgotten */
+  apply(record: LogRecord): boolean {
+    if (record.type === 'forget') {
+      this.#forget(record);
+      return true;
+    }
+    if (this.#floors.isForgotten(record)) return false;
+    this.#change(this.#log(record), record);
+    return true;
+  }
+
+  #change(log: ReplayedLog, record: Exclude<LogRecord, ForgetRecord>): void {
     switch (record.type) {
       case 'entries':
         for (const entry of record.entries) {
@@ -48,6 +60,7 @@ export class Replay {
    * @returns false when it contradicts them
    */
   checkpoint(checkpoint: Checkpoint, isOldest: boolean): boolean {
+    if (this.#floors.isForgotten(checkpoint)) return false;
     const log = this.#log(checkpoint);
     const { hardState, snapshot, lastIndex } = checkpoint;
     if (!isOldest) {
@@ -73,6 +86,11 @@ export class Replay {
         snapshot,
         entries: [...entries.values()].sort((a, b) => a.index - b.index),
       }));
+  }
+
+  #forget(record: ForgetRecord): void {
+    this.#floors.raise(record);
+    for (const [key, log] of this.#logs) if (this.#floors.isForgotten(log)) this.#logs.delete(key);
   }
 
   #log(of: { readonly group: number; readonly epoch: number }): ReplayedLog {

@@ -3,38 +3,31 @@
  */
 import { sectorBytes } from './file-system.ts';
 import {
+  type CommitMark,
   commitFrameBytes,
   frameEnd,
   frameHeadBytes,
-  frameType,
-  frameTypeAt,
-  getUint53,
+  getCommitMark,
   isCommitFrame,
   isFrameIntact,
   segmentSeed,
 } from './frame.ts';
-import { type Checkpoint, entryHeadBytes } from './frame-buffer.ts';
-import type { LogEntry, LogRecord } from './record.ts';
+import { decodeFrame, type SegmentFrame } from './frame-decoding.ts';
 import { decodeSegmentHeader, type SegmentHeader, segmentHeaderBytes } from './segment.ts';
 import { judgeTail, type TailEvidence, type TailVerdict } from './tail-verdict.ts';
-
-/** A frame and the bytes [start, end) of the segment that it takes. Byte arrays in it are views. */
-export type SegmentFrame = { readonly start: number; readonly end: number } & (
-  | { readonly kind: 'commit'; readonly syncedTo: number; readonly oldestSequence: number }
-  | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint }
-  | { readonly kind: 'record'; readonly record: LogRecord }
-);
 
 export interface SegmentScan {
   /** Undefined when the segment does not begin with a whole header; then there are no frames either. */
   readonly header: SegmentHeader | undefined;
-  /** Where the intact frames stop. */
+  /** Where the last whole commit ends. */
   readonly end: number;
+  /** Where the first frame should stand that does not: `end`, or inside the commit that begins there. */
+  readonly stop: number;
   /** Where the last intact commit begins; 0 when there is none. */
   readonly lastCommit: number;
   /** The oldest segment that may not be missing, as of the last intact commit; 0 when there is none. */
   readonly oldestSequence: number;
-  /** The header and every checkpoint that it announces are there. */
+  /** The first commit is whole, and with it every checkpoint that the header announces. */
   readonly isHeadWhole: boolean;
   /** Where the last byte that is not zero ends. */
   readonly dataEnd: number;
@@ -47,75 +40,124 @@ export interface SegmentIdentity {
   readonly sequence: number;
 }
 
-/** Reads the frames of a segment, one after the other, as far as they are intact. */
+/** Hands out the frames of a segment, commit by commit, as far as whole commits go. */
 export function scanSegment(
   bytes: Uint8Array,
   identity: SegmentIdentity,
   visit: (frame: SegmentFrame) => void,
 ): SegmentScan {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const seed = segmentSeed(identity.diskId, identity.sequence);
+  const segment: SegmentBytes = { bytes, view, seed: segmentSeed(identity.diskId, identity.sequence) };
   const header = decodeSegmentHeader(bytes);
-  let at = header === undefined ? 0 : segmentHeaderBytes;
+  const dataEnd = endOfData(bytes);
+  let end = header === undefined ? 0 : segmentHeaderBytes;
   let lastCommit = 0;
   let oldestSequence = 0;
-  let checkpoints = 0;
-  let isUnreadable = false;
+  let broken: BrokenCommit = { at: end, commitEnd: undefined, isUnreadable: false };
   while (header !== undefined) {
-    const end = frameEnd(view, at);
-    if (end === undefined || !isFrameIntact(bytes, view, at, seed)) break;
-    const frame = decodeFrame(bytes, view, at, end);
-    if (frame === undefined) {
-      isUnreadable = true;
+    const commit = readCommit(segment, end, lastCommit === 0 ? header.checkpoints : 0);
+    if ('at' in commit) {
+      broken = commit;
       break;
     }
-    if (frame.kind === 'checkpoint') checkpoints++;
-    if (frame.kind === 'commit') {
-      lastCommit = at;
-      oldestSequence = frame.oldestSequence;
-    }
-    visit(frame);
-    at = end;
+    lastCommit = end;
+    oldestSequence = commit.mark.oldestSequence;
+    for (const frame of commit.frames) visit(frame);
+    end = commit.end;
   }
-  const dataEnd = endOfData(bytes);
   return {
     header,
-    end: at,
+    end,
+    stop: broken.at,
     lastCommit,
     oldestSequence,
-    isHeadWhole: header !== undefined && lastCommit > 0 && checkpoints === header.checkpoints,
+    isHeadWhole: lastCommit > 0,
     dataEnd,
     evidence: {
-      isBelowMark: dataEnd > at && latestMark(bytes, view, at, seed) > at,
-      isZeroToEnd: dataEnd <= at,
-      isExplainedByZeroes: !isUnreadable && isExplainedByZeroes(bytes, view, at, dataEnd),
+      isBelowMark: dataEnd > end && latestMark(segment, end) > end,
+      isZeroToEnd: dataEnd <= end,
+      isExplainedByZeroes: !broken.isUnreadable && isExplainedByZeroes(segment, broken, dataEnd),
     },
   };
 }
 
+interface SegmentBytes {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly seed: number;
+}
+
+interface WholeCommit {
+  readonly mark: CommitMark;
+  readonly frames: readonly SegmentFrame[];
+  readonly end: number;
+}
+
+interface BrokenCommit {
+  /** Where a frame should stand and no intact one does. */
+  readonly at: number;
+  /** Where the commit should have ended; undefined when its first frame does not say so. */
+  readonly commitEnd: number | undefined;
+  /** The frame is intact and means nothing to this build. */
+  readonly isUnreadable: boolean;
+}
+
+/** The commit that begins at `start`: all of its frames, or where the first one is that is not right. */
+function readCommit(segment: SegmentBytes, start: number, checkpoints: number): WholeCommit | BrokenCommit {
+  const { bytes, view, seed } = segment;
+  if (!isCommitFrame(bytes, view, start, seed)) {
+    return { at: start, commitEnd: undefined, isUnreadable: isAnyFrame(segment, start) };
+  }
+  const mark = getCommitMark(view, start);
+  const commitEnd = start + mark.commitBytes;
+  const frames: SegmentFrame[] = [];
+  let checkpointsFound = 0;
+  let at = start;
+  while (at < commitEnd) {
+    const end = frameEnd(view, at);
+    const isIntact = end !== undefined && isFrameIntact(bytes, view, at, seed);
+    if (!isIntact) return { at, commitEnd, isUnreadable: false };
+    const frame = decodeFrame(bytes, view, at, end);
+    const belongs = frame !== undefined && (frame.kind === 'commit') === (at === start) && end <= commitEnd;
+    if (!belongs) return { at, commitEnd, isUnreadable: true };
+    if (frame.kind === 'checkpoint') checkpointsFound++;
+    frames.push(frame);
+    at = end;
+  }
+  const isRight = at > start && at === commitEnd && checkpointsFound === checkpoints;
+  return isRight ? { mark, frames, end: at } : { at: start, commitEnd, isUnreadable: true };
+}
+
+function isAnyFrame({ bytes, view, seed }: SegmentBytes, at: number): boolean {
+  return frameEnd(view, at) !== undefined && isFrameIntact(bytes, view, at, seed);
+}
+
 /** How far any intact commit beyond `from` says that the segment was synced before it; 0 if there is none. */
-function latestMark(bytes: Uint8Array, view: DataView, from: number, seed: number): number {
+function latestMark({ bytes, view, seed }: SegmentBytes, from: number): number {
   let mark = 0;
   for (let at = from; at + commitFrameBytes <= bytes.byteLength; at += 8) {
-    if (!isCommitFrame(bytes, view, at, seed)) continue;
-    mark = Math.max(mark, getUint53(view, at + frameHeadBytes));
+    if (isCommitFrame(bytes, view, at, seed)) mark = Math.max(mark, getCommitMark(view, at).syncedTo);
   }
   return mark;
 }
 
 /**
- * Whether an interrupted write explains that no intact frame stands at `at`: the write was cut short
- * there (nothing but zeroes from some byte of the frame on), or a whole sector of the frame is missing.
+ * Whether an interrupted write explains that no intact frame stands at `broken.at`: the commit was cut
+ * short (nothing but zeroes from some byte of it on), or a whole sector of the frame is missing.
  * Where the head itself is not whole, only the head counts: its length says nothing.
  */
-function isExplainedByZeroes(bytes: Uint8Array, view: DataView, at: number, dataEnd: number): boolean {
+function isExplainedByZeroes(
+  { bytes, view }: SegmentBytes,
+  { at, commitEnd }: BrokenCommit,
+  dataEnd: number,
+): boolean {
   // A header has no trailer, but is followed by a commit frame in the same write and sector.
   if (at < segmentHeaderBytes) {
     return dataEnd <= segmentHeaderBytes || isZero(bytes, 0, Math.min(sectorBytes, bytes.byteLength));
   }
   const end = frameEnd(view, at) ?? at + frameHeadBytes;
   // The trailer of a frame is not zero, so data that stops before it was cut short.
-  if (dataEnd < end) return true;
+  if (dataEnd < (commitEnd ?? end)) return true;
   // The whole sector counts, beyond the frame too: what else is in it comes from the same write.
   for (let from = at; from < end; from = nextSector(from)) {
     if (isZero(bytes, from, Math.min(nextSector(from), bytes.byteLength))) return true;
@@ -142,108 +184,6 @@ function endOfData(bytes: Uint8Array): number {
   }
   while (end > 0 && bytes[end - 1] === 0) end--;
   return end;
-}
-
-/** The frame at `at`, whose checksum fits; undefined when it has no meaning to this build. */
-function decodeFrame(bytes: Uint8Array, view: DataView, at: number, end: number): SegmentFrame | undefined {
-  const bodyEnd = at + view.getUint32(at + 4, true);
-  const body = at + frameHeadBytes;
-  const place = { start: at, end };
-  const group = view.getUint32(at + 12, true);
-  const epoch = getUint53(view, at + 16);
-  const bodyBytes = bodyEnd - body;
-  switch (frameTypeAt(view, at)) {
-    case frameType.commit: {
-      if (bodyBytes !== 16) return undefined;
-      const syncedTo = getUint53(view, body);
-      return { ...place, kind: 'commit', syncedTo, oldestSequence: getUint53(view, body + 8) };
-    }
-    case frameType.checkpoint: {
-      if (bodyBytes < 32) return undefined;
-      const checkpoint = decodeCheckpoint(bytes, view, { group, epoch, body, bodyEnd });
-      return { ...place, kind: 'checkpoint', checkpoint };
-    }
-    case frameType.entries: {
-      const entries = decodeEntries(bytes, view, body, bodyEnd);
-      if (entries === undefined) return undefined;
-      return { ...place, kind: 'record', record: { type: 'entries', group, epoch, entries } };
-    }
-    case frameType.truncate: {
-      if (bodyBytes !== 8) return undefined;
-      const after = getUint53(view, body);
-      return { ...place, kind: 'record', record: { type: 'truncate', group, epoch, after } };
-    }
-    case frameType.hardState: {
-      const state = bytes.subarray(body, bodyEnd);
-      return { ...place, kind: 'record', record: { type: 'hard-state', group, epoch, state } };
-    }
-    case frameType.snapshot: {
-      if (bodyBytes !== 24) return undefined;
-      const position = { index: getUint53(view, body), reign: getUint53(view, body + 8) };
-      const discardsLog = getUint53(view, body + 16) !== 0;
-      return {
-        ...place,
-        kind: 'record',
-        record: { type: 'snapshot', group, epoch, ...position, discardsLog },
-      };
-    }
-    default:
-      return undefined;
-  }
-}
-
-function decodeCheckpoint(
-  bytes: Uint8Array,
-  view: DataView,
-  at: { readonly group: number; readonly epoch: number; readonly body: number; readonly bodyEnd: number },
-): Checkpoint {
-  const hasHardState = view.getUint32(at.body + 24, true) === 1;
-  return {
-    group: at.group,
-    epoch: at.epoch,
-    hardState: hasHardState ? bytes.subarray(at.body + 32, at.bodyEnd) : undefined,
-    snapshot: { index: getUint53(view, at.body), reign: getUint53(view, at.body + 8) },
-    lastIndex: getUint53(view, at.body + 16),
-  };
-}
-
-function decodeEntries(
-  bytes: Uint8Array,
-  view: DataView,
-  body: number,
-  bodyEnd: number,
-): readonly LogEntry[] | undefined {
-  if (body + 8 > bodyEnd) return undefined;
-  const count = view.getUint32(body, true);
-  const entries: LogEntry[] = [];
-  let at = body + 8;
-  for (let n = 0; n < count; n++) {
-    const payloadAt = at + entryHeadBytes;
-    if (payloadAt > bodyEnd) return undefined;
-    const payloadEnd = payloadAt + view.getUint32(at + 24, true);
-    if (payloadEnd > bodyEnd) return undefined;
-    entries.push({
-      index: getUint53(view, at),
-      reign: getUint53(view, at + 8),
-      timeMs: view.getFloat64(at + 16, true),
-      payload: bytes.subarray(payloadAt, payloadEnd),
-    });
-    at = payloadEnd;
-  }
-  return at === bodyEnd ? entries : undefined;
-}
-
-/** Where each entry of an entries frame lies in the segment: [start, end), in the order of the record. */
-export function entryRanges(
-  frame: SegmentFrame,
-): readonly { readonly start: number; readonly end: number }[] {
-  if (frame.kind !== 'record' || frame.record.type !== 'entries') return [];
-  let at = frame.start + frameHeadBytes + 8;
-  return frame.record.entries.map((entry) => {
-    const start = at;
-    at += entryHeadBytes + entry.payload.byteLength;
-    return { start, end: at };
-  });
 }
 
 /** A segment taken apart, for tools and for tests that prove what was on the disk when. */

@@ -88,7 +88,11 @@ export class SegmentWriter {
   }
 
   async #goOn(active: Segment, { frames, records }: Commit): Promise<number> {
-    frames.setFirstCommit({ syncedTo: this.#position, oldestSequence: this.#oldestNeeded });
+    frames.setCommit(0, {
+      syncedTo: this.#position,
+      oldestSequence: this.#oldestNeeded,
+      commitBytes: frames.length,
+    });
     frames.place(active.seed, this.#position);
     for (const record of records) this.#catalog.apply(record, active.sequence);
     await active.file.write([frames.view()], this.#position);
@@ -103,7 +107,7 @@ export class SegmentWriter {
    */
   async #beginNext({ frames, records }: Commit): Promise<number> {
     const segment = await this.#takeNext();
-    const head = this.#encodeHead(segment);
+    const head = this.#encodeHead(segment, frames.length - commitFrameBytes);
     for (const record of records) this.#catalog.apply(record, segment.sequence);
     const bytes = head.length + frames.length - commitFrameBytes;
     // Rare: a commit larger than a segment. Its zeroes come first here too, so that what a crash
@@ -119,15 +123,22 @@ export class SegmentWriter {
     return bytes;
   }
 
-  #encodeHead({ sequence, seed }: Segment): FrameBuffer {
+  /** Header, commit frame, where everything stands; `recordBytes` of records belong to the same commit. */
+  #encodeHead({ sequence, seed }: Segment, recordBytes: number): FrameBuffer {
     const checkpoints = this.#catalog.checkpoints();
     const head = new FrameBuffer();
     const { diskId } = this.#place;
     head.addRaw(
       encodeSegmentHeader({ sequence, previousEnd: this.#position, checkpoints: checkpoints.length, diskId }),
     );
-    head.addCommit({ syncedTo: 0, oldestSequence: this.#oldestNeeded });
+    head.addCommit();
     for (const checkpoint of checkpoints) head.addCheckpoint(checkpoint);
+    for (const record of this.#catalog.forgotten()) head.addRecord(record);
+    head.setCommit(segmentHeaderBytes, {
+      syncedTo: 0,
+      oldestSequence: this.#oldestNeeded,
+      commitBytes: head.length - segmentHeaderBytes + recordBytes,
+    });
     head.place(seed, segmentHeaderBytes, segmentHeaderBytes);
     return head;
   }

@@ -7,7 +7,7 @@ import type { File, FileSystem } from './file-system.ts';
 import { getUint53, putUint53, segmentSeed } from './frame.ts';
 
 export const segmentHeaderBytes = 128;
-const formatVersion = 1;
+const formatVersion = 2;
 const magic = new TextEncoder().encode('QUORATEL');
 const diskIdAt = 64;
 export const diskIdBytesMax = segmentHeaderBytes - diskIdAt;

@@ -8,11 +8,12 @@
 import { type Clock, CodedError, InvariantError, invariant, optionInvalid } from '@quorate/core';
 import type { Pinning } from './catalog.ts';
 import { asDiskError } from './disk-error.ts';
+import { EpochFloors } from './epoch-floors.ts';
 import type { FileSystem } from './file-system.ts';
 import { commitFrameBytes } from './frame.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 import type { LogRecord, RecoveredLog } from './record.ts';
-import { recoverLog } from './recovery.ts';
+import { type RecoveryResult, recoverLog } from './recovery.ts';
 import { diskIdBytesMax, segmentHeaderBytes } from './segment.ts';
 import { SegmentWriter } from './segment-writer.ts';
 
@@ -67,6 +68,7 @@ const spareBatchesMax = 2;
 export class WriteAheadLog {
   /** What the log held when it was opened, one per (group, epoch), sorted. */
   readonly recovered: readonly RecoveredLog[];
+  readonly #floors = new EpochFloors();
   readonly #writer: SegmentWriter;
   readonly #path: string;
   readonly #batchBytesMax: number;
@@ -109,15 +111,12 @@ export class WriteAheadLog {
       await writer.close().catch(() => undefined);
       throw error;
     }
-    return new WriteAheadLog(options, writer, recovery.logs);
+    return new WriteAheadLog(options, writer, recovery);
   }
 
-  private constructor(
-    options: WriteAheadLogOptions,
-    writer: SegmentWriter,
-    recovered: readonly RecoveredLog[],
-  ) {
-    this.recovered = recovered;
+  private constructor(options: WriteAheadLogOptions, writer: SegmentWriter, recovery: RecoveryResult) {
+    this.recovered = recovery.logs;
+    for (const forgotten of recovery.catalog.forgotten()) this.#floors.raise(forgotten);
     this.#writer = writer;
     this.#path = options.directory;
     const segmentBytes = options.segmentBytes ?? segmentBytesDefault;
@@ -129,8 +128,9 @@ export class WriteAheadLog {
   /**
    * Appends the records, in order, after everything appended before. `onDurable` is called once they
    * and everything before them survive a power loss, in the order of the appends; never, if the log
-   * fails, or had failed or was closed before. The records, and the bytes in them, must not change until then. Without
-   * records it waits for what was appended before.
+   * fails, or had failed or was closed before. The records, and the bytes in them, must not change until then.
+   * A crash leaves all records of one call or none of them. Without records it waits for what was
+   * appended before.
    */
   append(records: readonly LogRecord[], onDurable: () => void): void {
     if (this.#failure !== undefined || this.#closed !== undefined) return;
@@ -138,6 +138,7 @@ export class WriteAheadLog {
       this.#afterEarlier(onDurable);
       return;
     }
+    this.#checkEpochs(records);
     const batch = this.#batchToFill();
     for (const record of records) {
       batch.frames.addRecord(record);
@@ -166,6 +167,19 @@ export class WriteAheadLog {
       pinnedBy: this.#writer.pinnedBy,
       failure: this.#failure,
     };
+  }
+
+  /** A record for a forgotten epoch would come back at a restart, or not, as the segments have it. */
+  #checkEpochs(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      if (record.type === 'forget') this.#floors.raise(record);
+      else {
+        invariant(
+          !this.#floors.isForgotten(record),
+          `epoch ${record.epoch} of group ${record.group} was forgotten: no record may name it`,
+        );
+      }
+    }
   }
 
   #batchToFill(): Batch {
@@ -225,7 +239,7 @@ export class WriteAheadLog {
     batch.records.length = 0;
     batch.onDurable.length = 0;
     batch.frames.clear();
-    batch.frames.addCommit({ syncedTo: 0, oldestSequence: 0 });
+    batch.frames.addCommit();
     this.#spare.push(batch);
   }
 
@@ -259,7 +273,7 @@ export class WriteAheadLog {
 
 function newBatch(): Batch {
   const frames = new FrameBuffer();
-  frames.addCommit({ syncedTo: 0, oldestSequence: 0 });
+  frames.addCommit();
   invariant(frames.length === commitFrameBytes && frames.length < segmentHeaderBytes, 'a batch begins so');
   return { frames, records: [], onDurable: [] };
 }

@@ -20,6 +20,10 @@ export function describeRecords(records: readonly LogRecord[]): string {
   const logs: Record<string, TwinLog> = {};
   for (const record of records) {
     const key = `${record.group}/${record.epoch}`;
+    if (record.type === 'forget') {
+      for (let epoch = 1; epoch <= record.epoch; epoch++) delete logs[`${record.group}/${epoch}`];
+      continue;
+    }
     logs[key] ??= { hardState: undefined, snapshot: [0, 0], entries: {} };
     applyNaively(logs[key], record);
   }
@@ -39,6 +43,18 @@ function applyNaively(log: TwinLog, record: LogRecord): void {
     if (record.type === 'truncate' && index > record.after) delete log.entries[index];
     if (index <= log.snapshot[0]) delete log.entries[index];
   }
+}
+
+/** What of `records` a caller may append after `before`: nothing for an epoch that was forgotten. */
+export function permitted(before: readonly LogRecord[], records: readonly LogRecord[]): LogRecord[] {
+  const all = [...before];
+  for (const record of records) {
+    const isForgotten = all.some(
+      ({ type, group, epoch }) => type === 'forget' && group === record.group && epoch >= record.epoch,
+    );
+    if (!isForgotten || record.epoch === 0 || record.type === 'forget') all.push(record);
+  }
+  return all.slice(before.length);
 }
 
 export function describeRecovered(recovered: readonly RecoveredLog[]): string {
@@ -68,7 +84,7 @@ export async function quiet(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-const place = { group: fc.integer({ min: 0, max: 1 }), epoch: fc.integer({ min: 1, max: 2 }) };
+const place = { group: fc.integer({ min: 0, max: 1 }), epoch: fc.integer({ min: 0, max: 3 }) };
 const index = fc.integer({ min: 1, max: 30 });
 
 const arbitraryEntries = fc
@@ -116,6 +132,14 @@ export const arbitraryRecord: fc.Arbitrary<LogRecord> = fc.oneof(
       index,
       reign: fc.integer({ min: 1, max: 9 }),
       discardsLog: fc.boolean(),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('forget' as const),
+      group: place.group,
+      epoch: fc.integer({ min: 1, max: 2 }),
     }),
   },
 );
