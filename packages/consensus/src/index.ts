@@ -21,7 +21,15 @@ export { multiPaxos } from './multi-paxos/multi-paxos.ts';
 export type * from './protocol.ts';
 export { isMajority, majorityReached, majoritySize } from './quorum/majority.ts';
 export { raft } from './raft/raft.ts';
-export { type Consistency, consistencies, type ReplicaStatus } from './replica/message.ts';
+export {
+  type ClientMessage,
+  type Consistency,
+  consistencies,
+  decodeClientMessage,
+  decodeReplicaMessage,
+  type ReplicaMessage,
+  type ReplicaStatus,
+} from './replica/message.ts';
 export {
   defaultTuning,
   type OpenedReplica,

@@ -60,7 +60,14 @@ export {
   type LinkSettings,
 } from './system.ts';
 export { decodeValue, encodeValue } from './wire/codec.ts';
-export { frameBytesMax, frameBytesSoftMax, messageBytesMax } from './wire/frame.ts';
+export type { Envelope } from './wire/envelope.ts';
+export {
+  decodeFrame,
+  encodeFrame,
+  frameBytesMax,
+  frameBytesSoftMax,
+  messageBytesMax,
+} from './wire/frame.ts';
 export {
   anything,
   bytes,

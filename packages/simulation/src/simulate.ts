@@ -128,8 +128,9 @@ class SimulationRun {
       members: this.#members,
       latency: { writeMs: [0.01, 0.1], datasyncMs: plan.datasyncMs, slowRate: 0.01 },
       tellsOfExits: plan.tellsOfExits,
-      failed: (node, why) => {
-        this.#failure ??= `${node} stopped: ${why}`;
+      failed: (node, error) => {
+        const { message, stack } = errorToData(error);
+        this.#failure ??= `${node} stopped: ${stack ?? message}`;
       },
       replica: {
         machine: registers,

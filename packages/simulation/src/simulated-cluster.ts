@@ -3,7 +3,7 @@
  */
 import { Client, type OpenedReplica, type OpenReplicaOptions, replicaActorName } from '@quorate/consensus';
 import { defineActor, invariant, type NodeId, NodeRuntime, type Random } from '@quorate/core';
-import { SimulatedNetwork } from './simulated-network.ts';
+import { SimulatedNetwork, type Sorter } from './simulated-network.ts';
 import { type DiskLatency, SimulatedNode } from './simulated-node.ts';
 import type { Trace } from './trace.ts';
 import { NodeClock, type VirtualTime } from './virtual-time.ts';
@@ -17,7 +17,9 @@ export interface SimulatedClusterOptions {
   readonly replica: Omit<OpenReplicaOptions, 'fileSystem' | 'directory' | 'members' | 'clusterId'>;
   /** Whether the end of a node's thread is told to the others, as it is when they share a process. */
   readonly tellsOfExits: boolean;
-  readonly failed: (node: NodeId, why: string) => void;
+  readonly failed: (node: NodeId, error: unknown) => void;
+  /** Looks at every frame on its way; by default all are passed on at once. */
+  readonly sorter?: Sorter;
 }
 
 /** How many faults of each kind were injected. */
@@ -63,6 +65,7 @@ export class SimulatedCluster {
       random: random.fork('network'),
       deliver: (to, from, frame) => this.#deliver(to, from, frame),
       isMember: (node) => members.includes(node),
+      sorter: options.sorter,
     });
     for (const name of members) {
       const skews = random.fork(`skew ${name}`);
@@ -106,11 +109,14 @@ export class SimulatedCluster {
     for (const [clientName, { runtime: client }] of this.#clients) this.#connect(clientName, client, node);
   }
 
-  /** The power of the node fails: what was not synced may be lost, and it stays down until it is started. */
-  crash(name: NodeId): void {
+  /**
+   * The power of the node fails: what was not synced may be lost, and it stays down until it is started.
+   * @param fate as for {@link SimulatedNode.end}
+   */
+  crash(name: NodeId, fate?: Random): void {
     this.counts.crashes += 1;
     this.#options.trace.add(this.#options.time.nowMs, `${name} crashes`);
-    const report = this.node(name).end('power');
+    const report = this.node(name).end('power', fate);
     this.counts.writesLost += report?.writesDropped ?? 0;
     this.counts.writesTorn += report?.writesTorn ?? 0;
     this.#tellOfExit(name);

@@ -29,6 +29,17 @@ export type Weather = Partial<LinkConditions> & { readonly answersDropRate?: num
 /** Where frames go: the present life of a node. */
 export type Deliver = (to: NodeId, from: NodeId, frame: Uint8Array) => void;
 
+/**
+ * Stands in the way of every frame that the conditions of its link let through, and passes it on: at once,
+ * later, in parts, twice or never.
+ */
+export type Sorter = (mail: {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly frame: Uint8Array;
+  readonly pass: (frame: Uint8Array) => void;
+}) => void;
+
 export class SimulatedNetwork {
   readonly #time: VirtualTime;
   readonly #clock: NodeClock;
@@ -41,6 +52,7 @@ export class SimulatedNetwork {
   readonly #all: ConditionedLink[] = [];
   #weather: Weather = {};
   readonly #cut = new Set<string>();
+  readonly #sorter: Sorter;
 
   constructor(ports: {
     time: VirtualTime;
@@ -48,6 +60,7 @@ export class SimulatedNetwork {
     trace: Trace;
     deliver: Deliver;
     isMember: (node: NodeId) => boolean;
+    sorter?: Sorter | undefined;
   }) {
     this.#time = ports.time;
     this.#clock = new NodeClock(ports.time);
@@ -55,6 +68,7 @@ export class SimulatedNetwork {
     this.#trace = ports.trace;
     this.#deliver = ports.deliver;
     this.#isMember = ports.isMember;
+    this.#sorter = ports.sorter ?? (({ frame, pass }) => pass(frame));
   }
 
   /**
@@ -62,12 +76,13 @@ export class SimulatedNetwork {
    * @param isUp asked when a frame arrives: whether the lives that this link joins are still going on
    */
   connect(from: NodeId, to: NodeId, isUp: () => boolean = () => true): Link {
+    const pass = (frame: Uint8Array): void => {
+      if (!isUp()) return;
+      this.#trace.add(this.#time.nowMs, `${from}>${to} ${frame.byteLength} ${crc32(frame).toString(16)}`);
+      this.#deliver(to, from, frame);
+    };
     const inner: Link = {
-      send: (frame) => {
-        if (!isUp()) return;
-        this.#trace.add(this.#time.nowMs, `${from}>${to} ${frame.byteLength} ${crc32(frame).toString(16)}`);
-        this.#deliver(to, from, frame);
-      },
+      send: (frame) => this.#sorter({ from, to, frame, pass }),
       close: () => undefined,
     };
     const name = `${from}>${to}`;

@@ -11,8 +11,23 @@ import {
   openReplica,
   replicaActorName,
 } from '@quorate/consensus';
-import { type ActorContext, defineActor, type NodeId, NodeRuntime, type Random } from '@quorate/core';
-import { type CrashReport, type DiskOperation, MemoryFileSystem } from '@quorate/storage';
+import {
+  type ActorContext,
+  defineActor,
+  errorFromData,
+  invariant,
+  type NodeId,
+  NodeRuntime,
+  type Random,
+} from '@quorate/core';
+import {
+  type CrashReport,
+  type DiskConditions,
+  type DiskOperation,
+  type FaultyFileSystem,
+  faultyFileSystem,
+} from '@quorate/storage';
+import { SimulatedDisk } from './simulated-disk.ts';
 import type { Trace } from './trace.ts';
 import { NodeClock, type VirtualTime } from './virtual-time.ts';
 
@@ -33,8 +48,11 @@ export interface SimulatedNodeOptions {
   readonly wallSkewMs: number;
   readonly replica: Omit<OpenReplicaOptions, 'fileSystem' | 'directory'>;
   /** The replica could not be opened, or stopped for good: in a simulation without broken disks, a finding. */
-  readonly failed: (node: NodeId, why: string) => void;
+  readonly failed: (node: NodeId, error: unknown) => void;
 }
+
+/** Where every node keeps its data on its own disk, so that disks can be swapped. */
+export const dataDirectory = '/data';
 
 const changesDisk: ReadonlySet<DiskOperation['kind']> = new Set([
   'write',
@@ -49,7 +67,12 @@ const changesDisk: ReadonlySet<DiskOperation['kind']> = new Set([
 export class SimulatedNode {
   readonly name: NodeId;
   readonly #options: SimulatedNodeOptions;
-  readonly #disk: MemoryFileSystem;
+  #disk = new SimulatedDisk();
+  #diskConditions: DiskConditions = {};
+  /** The disk as this life sees it, with its faults. */
+  #faulty: FaultyFileSystem | undefined;
+  #clockRate = 1;
+  #wallSkewMs: number;
   #clock: NodeClock;
   #runtime: NodeRuntime | undefined;
   #opened: OpenedReplica | undefined;
@@ -61,8 +84,9 @@ export class SimulatedNode {
   constructor(options: SimulatedNodeOptions) {
     this.name = options.name;
     this.#options = options;
+    this.#wallSkewMs = options.wallSkewMs;
     this.#clock = new NodeClock(options.time, options.wallSkewMs);
-    this.#disk = new MemoryFileSystem({ settle: (operation) => this.#settle(operation) });
+    this.insertDisk(this.#disk);
   }
 
   /** Which life this is: 1 for the first. */
@@ -84,25 +108,32 @@ export class SimulatedNode {
   }
 
   start(): NodeRuntime {
-    const { time, random, wallSkewMs, trace, replica, failed } = this.#options;
+    const { time, random, trace, replica, failed } = this.#options;
     this.#lives += 1;
     const life = this.#lives;
-    this.#clock = new NodeClock(time, wallSkewMs);
+    this.#clock = new NodeClock(time, this.#wallSkewMs, this.#clockRate);
     const runtime = new NodeRuntime({
       node: this.name,
       clock: this.#clock,
       random: random.fork(`life ${life}`),
-      onActorFailed: ({ error }) => failed(this.name, error.stack ?? error.message),
+      onActorFailed: ({ error }) => failed(this.name, errorFromData(error)),
     });
     this.#runtime = runtime;
     trace.add(time.nowMs, `${this.name} starts life ${life}`);
-    const fileSystem = this.#disk.mount();
+    const disk = this.#disk.content;
+    const fileSystem = faultyFileSystem(disk.mount(), {
+      random: random.fork(`disk of life ${life}`),
+      clock: this.#clock,
+      onSyncFailed: (path) => disk.loseUnsynced(path),
+    });
+    fileSystem.set(this.#diskConditions);
+    this.#faulty = fileSystem;
     const actor = defineActor<unknown, void>(async (context: ActorContext) =>
       openReplica(context, {
         ...replica,
         fileSystem,
-        directory: `/${this.name}`,
-        onFailure: (error) => failed(this.name, error instanceof Error ? String(error.stack) : String(error)),
+        directory: dataDirectory,
+        onFailure: (error) => failed(this.name, error),
         onOpened: (opened) => {
           if (this.#lives === life) this.#opened = opened;
           trace.add(time.nowMs, `${this.name} is open at ${opened.state.appliedIndex}`);
@@ -121,13 +152,17 @@ export class SimulatedNode {
     });
   }
 
-  /** Ends this life. `power`: unsynced writes are lost or torn. `kill`: the system still has them. */
-  end(how: 'power' | 'kill'): CrashReport | undefined {
+  /**
+   * Ends this life. `power`: unsynced writes are lost or torn. `kill`: the system still has them.
+   * @param fate decides what of the unsynced writes survives a power failure; default: the node's own stream
+   */
+  end(how: 'power' | 'kill', fate: Random = this.#options.random): CrashReport | undefined {
     this.#clock.end();
     this.#runtime = undefined;
     this.#opened = undefined;
-    if (how === 'power') return this.#disk.crash(this.#options.random);
-    this.#disk.detach();
+    this.#faulty = undefined;
+    if (how === 'power') return this.#disk.content.crash(fate);
+    this.#disk.content.detach();
     return undefined;
   }
 
@@ -144,9 +179,34 @@ export class SimulatedNode {
     this.#clock.resume();
   }
 
-  /** What the log's files look like; for messages about a failure. */
-  diskPaths(): readonly string[] {
-    return this.#disk.paths();
+  /** What fails or hangs on the disk, from now on and over restarts; `{}` mends it. */
+  setDiskConditions(conditions: DiskConditions): void {
+    this.#diskConditions = conditions;
+    this.#faulty?.set(conditions);
+  }
+
+  /** The disk behind everyone's back: to look at, and to damage. */
+  get disk(): SimulatedDisk {
+    return this.#disk;
+  }
+
+  /** Puts another disk into a node that is down: that of another node, or a blank one. */
+  insertDisk(disk: SimulatedDisk): void {
+    invariant(this.#runtime === undefined, 'a disk is changed while the node is down');
+    disk.plugInto((operation) => this.#settle(operation));
+    this.#disk = disk;
+  }
+
+  /** From now on, over restarts too, the node's clocks run at `rate`: 1.2 gains a fifth. */
+  setClockRate(rate: number): void {
+    this.#clockRate = rate;
+    this.#clock.setRate(rate);
+  }
+
+  /** Somebody sets the node's wall clock. */
+  jumpWallClock(byMs: number): void {
+    this.#wallSkewMs += byMs;
+    this.#clock.jumpWall(byMs);
   }
 
   #settle(operation: DiskOperation): Promise<void> {

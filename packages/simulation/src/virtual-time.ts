@@ -121,15 +121,35 @@ function promisesReady(): Promise<void> {
  */
 export class NodeClock implements Clock {
   readonly #time: VirtualTime;
-  readonly #wallSkewMs: number;
+  #wallSkewMs: number;
+  /** This clock's milliseconds for each millisecond of virtual time, and the moment since when that is so. */
+  #rate: number;
+  #since: { readonly timeMs: number; readonly ownMs: number };
   #isDead = false;
   #isPaused = false;
   #waiting: (() => void)[] = [];
 
-  /** @param wallSkewMs how far this node's wall clock is off */
-  constructor(time: VirtualTime, wallSkewMs = 0) {
+  /**
+   * @param wallSkewMs how far this node's wall clock is off
+   * @param rate how fast its clocks run: 1.2 gains a fifth, 0.8 loses one
+   */
+  constructor(time: VirtualTime, wallSkewMs = 0, rate = 1) {
     this.#time = time;
     this.#wallSkewMs = wallSkewMs;
+    this.#rate = rate;
+    this.#since = { timeMs: time.nowMs, ownMs: time.nowMs };
+  }
+
+  /** From now on the clocks run at `rate`; a timer that is set already rings as it was to. */
+  setRate(rate: number): void {
+    invariant(rate > 0, 'a clock does not stand still');
+    this.#since = { timeMs: this.#time.nowMs, ownMs: this.nowMs() };
+    this.#rate = rate;
+  }
+
+  /** Somebody sets the wall clock. The monotonic one does not notice. */
+  jumpWall(byMs: number): void {
+    this.#wallSkewMs += byMs;
   }
 
   get isPaused(): boolean {
@@ -137,15 +157,16 @@ export class NodeClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#time.nowMs;
+    const { timeMs, ownMs } = this.#since;
+    return ownMs + (this.#time.nowMs - timeMs) * this.#rate;
   }
 
   wallMs(): number {
-    return wallStartMs + Math.floor(this.#time.nowMs + this.#wallSkewMs);
+    return wallStartMs + Math.floor(this.nowMs() + this.#wallSkewMs);
   }
 
   after(delayMs: number, run: () => void): Timer {
-    return this.#time.after(delayMs, () => this.whenAwake(run));
+    return this.#time.after(delayMs / this.#rate, () => this.whenAwake(run));
   }
 
   defer(run: () => void): void {

@@ -33,9 +33,8 @@ const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
     'core/router/worker-entry.js',
     'core/system.js',
   ],
-  'the real disk, and twins of it that the simulated disk makes superfluous': [
+  'the real disk, and a twin of it that the simulated disk makes superfluous': [
     'storage/directory-lock.js',
-    'storage/faulty-file-system.js',
     'storage/node-file-system.js',
     'storage/tracing-file-system.js',
   ],

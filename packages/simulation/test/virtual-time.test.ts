@@ -53,3 +53,20 @@ test('many events in random order come out sorted', async () => {
   expect(times).toEqual([...times].sort((a, b) => a - b));
   expect(times).toHaveLength(500);
 });
+
+test('a clock that gains rings early by its own count, and one whose wall clock is set keeps its pace', async () => {
+  const time = new VirtualTime();
+  const clock = new NodeClock(time, 0, 1.25);
+  const rang: number[] = [];
+  clock.after(100, () => rang.push(clock.nowMs()));
+  await runAll(time);
+  expect([time.nowMs, ...rang]).toEqual([80, 100]);
+
+  const wallMs = clock.wallMs();
+  clock.setRate(0.5);
+  clock.jumpWall(5_000);
+  expect(clock.nowMs()).toBe(100);
+  time.after(20, () => undefined);
+  await time.step();
+  expect([clock.nowMs(), clock.wallMs() - wallMs]).toEqual([110, 5_010]);
+});
