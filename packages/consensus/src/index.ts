@@ -21,6 +21,7 @@ export { multiPaxos } from './multi-paxos/multi-paxos.ts';
 export type * from './protocol.ts';
 export { isMajority, majorityReached, majoritySize } from './quorum/majority.ts';
 export { raft } from './raft/raft.ts';
+export { clockRateRatioMax } from './replica/clock-bound.ts';
 export {
   type ClientMessage,
   type Consistency,

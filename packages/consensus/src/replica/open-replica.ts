@@ -25,9 +25,11 @@ import {
 import type { Entry, LogIndex, Protocol, RecoveredState, Reign } from '../protocol.ts';
 import type { StateMachineDefinition } from '../state-machine.ts';
 import { type Charter, recoverCharter, requireMachineVersion, writeCharter } from './charter.ts';
+import { leaseMsFor } from './clock-bound.ts';
 import { Replica } from './replica.ts';
 import { ReplicatedState } from './replicated-state.ts';
 import { restoreSnapshot } from './restore-snapshot.ts';
+import type { SessionLimits } from './session-table.ts';
 
 /** Tunables of a replica; durations in milliseconds, sizes in bytes. */
 export interface ReplicaTuning {
@@ -38,6 +40,8 @@ export interface ReplicaTuning {
   readonly uncommittedBytesMax: number;
   readonly snapshotEveryBytes: number;
   readonly segmentBytes: number;
+  /** Bytes of a snapshot that travel in one message. */
+  readonly snapshotChunkBytes: number;
 }
 
 export const defaultTuning: ReplicaTuning = {
@@ -48,6 +52,7 @@ export const defaultTuning: ReplicaTuning = {
   uncommittedBytesMax: 64 << 20,
   snapshotEveryBytes: 64 << 20,
   segmentBytes: 64 << 20,
+  snapshotChunkBytes: 256 << 10,
 };
 
 export interface OpenReplicaOptions {
@@ -63,6 +68,8 @@ export interface OpenReplicaOptions {
   /** Gives the protocol that a charter names. */
   readonly loadProtocol: (algorithm: string) => Promise<Protocol<unknown, unknown>>;
   readonly tuning: ReplicaTuning;
+  /** Part of what the state is a function of: the same for every member, from the first entry on. */
+  readonly sessionLimits?: SessionLimits;
   /** Called when the replica stops for good because of `error`. */
   readonly onFailure?: (error: unknown) => void;
   /** Lets a checker look inside. */
@@ -164,7 +171,7 @@ async function startProtocol(
   if (found === undefined) await writeCharter(log, group, charter);
 
   const recovered = recoverState(log.recovered, epoch);
-  const state = new ReplicatedState(machine);
+  const state = new ReplicatedState(machine, options.sessionLimits);
   const { snapshot } = recovered;
   if (snapshot.index > 0) await restoreSnapshot(snapshots, { group, epoch, ...snapshot }, state);
   const { electionTimeoutMs, heartbeatMs, appendBytesMax, appendsInFlightMax, uncommittedBytesMax } = tuning;
@@ -177,6 +184,7 @@ async function startProtocol(
       appendBytesMax,
       appendsInFlightMax,
       uncommittedBytesMax,
+      leaseMs: leaseMsFor(electionTimeoutMs[0]),
       seed: context.random.below(2 ** 32),
     },
     recovered,
@@ -198,6 +206,7 @@ async function startProtocol(
     state,
     snapshotIndex: snapshot.index,
     snapshotEveryBytes: tuning.snapshotEveryBytes,
+    snapshotChunkBytes: tuning.snapshotChunkBytes,
     heartbeatMs,
     mailboxDepth: () => context.mailboxDepth(),
     isMember: (name) => peers.has(name),

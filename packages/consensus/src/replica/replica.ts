@@ -69,6 +69,8 @@ export interface ReplicaParts {
   readonly snapshotIndex: LogIndex;
   /** Payload bytes applied between two snapshots. */
   readonly snapshotEveryBytes: number;
+  /** Bytes of a snapshot that travel in one message. */
+  readonly snapshotChunkBytes: number;
   readonly heartbeatMs: number;
   readonly mailboxDepth: () => number;
   readonly isMember: (node: NodeId) => boolean;
@@ -135,6 +137,7 @@ export class Replica {
       clock: parts.clock,
       snapshots: parts.snapshots,
       firstTransfer: parts.random.below(2 ** 32) * 2 ** 20,
+      chunkBytes: parts.snapshotChunkBytes,
       retryAfterMs: 4 * parts.heartbeatMs,
       send: (to, message) => this.#sendToPeer(to, message),
       done: (to, delivered) => this.#input({ type: 'snapshot-sent', to, delivered }),

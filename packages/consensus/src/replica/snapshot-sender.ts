@@ -10,7 +10,6 @@ import type { SnapshotMeta, SnapshotReader, SnapshotStore } from '@quorate/stora
 import type { LogIndex, Reign } from '../protocol.ts';
 import type { ReplicaMessage } from './message.ts';
 
-const chunkBytes = 256 * 1024;
 const silentRetriesMax = 20;
 
 export interface SnapshotSenderOptions {
@@ -23,6 +22,7 @@ export interface SnapshotSenderOptions {
    * late from an earlier life must not be taken for part of this one's. Drawn at random.
    */
   readonly firstTransfer: number;
+  readonly chunkBytes: number;
   /** How long to wait for an answer before the same bytes go again. */
   readonly retryAfterMs: number;
   readonly send: (to: NodeId, message: ReplicaMessage) => void;
@@ -121,7 +121,7 @@ export class SnapshotSender {
     if (transfer.isReading) return;
     transfer.isReading = true;
     const { to, id, offset, reader } = transfer;
-    reader.read(offset, chunkBytes).then(
+    reader.read(offset, this.#options.chunkBytes).then(
       (chunk) => {
         transfer.isReading = false;
         if (this.#transfers.get(to) !== transfer) return;

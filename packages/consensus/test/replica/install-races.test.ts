@@ -88,6 +88,7 @@ async function setUp() {
     state,
     snapshotIndex: 0 as LogIndex,
     snapshotEveryBytes: 1 << 30,
+    snapshotChunkBytes: 256 * 1024,
     heartbeatMs: 50,
     mailboxDepth: () => 0,
     isMember: () => true,
