@@ -26,8 +26,6 @@ export interface ClusterSettings<S, M> {
   readonly network?: Partial<NetworkConditions>;
   readonly syncMs?: readonly [min: number, max: number];
   readonly options?: Partial<ProtocolOptions>;
-  /** How many nodes must durably hold what any node calls committed; a majority unless told. */
-  readonly commitQuorum?: number;
 }
 
 export type ProposeOutcome =

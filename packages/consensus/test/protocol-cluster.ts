@@ -81,7 +81,7 @@ export class ProtocolCluster<S, M> {
       uncommittedBytesMax: 16 * 1024 * 1024,
       ...settings.options,
     };
-    this.safety = new SafetyChecks(settings.commitQuorum ?? Math.floor(this.members.length / 2) + 1);
+    this.safety = new SafetyChecks(this.options.acceptQuorum ?? Math.floor(this.members.length / 2) + 1);
     for (const id of this.members) {
       this.nodes.set(id, stoppedNode(id));
       this.restart(id);

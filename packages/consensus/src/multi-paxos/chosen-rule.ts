@@ -2,13 +2,13 @@
  * The chosen rule: when a value is chosen, and how a learner that did not count may know it.
  *
  * "A value is chosen when a single proposal with that value has been accepted by a majority of the
- * acceptors" [PaxosSimple §2.2]: a single proposal, so acceptances are gathered for one ballot and
- * never united over several. A union over ballots is Raft's figure 8 in Paxos's clothes.
+ * acceptors" [PaxosSimple §2.2], or by whatever phase-2 quorum stands for it: a single proposal, so
+ * acceptances are gathered for one ballot and never united over several. A union over ballots is Raft's figure 8 in Paxos's clothes.
  */
 import { invariant } from '@quorate/core';
 import { type AcceptorSet, noAcceptors, withAcceptor } from './acceptor-set.ts';
 import { type Ballot, nextSlot, type Slot } from './ballot.ts';
-import { isPhase2Quorum } from './phase-quorums.ts';
+import { isPhase2Quorum, type PhaseQuorums } from './phase-quorums.ts';
 import type { SlotLog } from './slot-log.ts';
 
 /** Masks in front of the open slots that are kept before the array is cut. */
@@ -16,14 +16,14 @@ const spentMasksMax = 1_024;
 
 /** Who accepted what a leader proposed under its one ballot, slot by slot from the first open one. */
 export class AcceptanceTally {
-  readonly #memberCount: number;
+  readonly #quorums: PhaseQuorums;
   #masks: AcceptorSet[] = [];
   /** The slot that `#masks[0]` stands for. */
   #base: Slot;
   #chosenUpTo: Slot;
 
-  constructor(memberCount: number, chosenUpTo: Slot) {
-    this.#memberCount = memberCount;
+  constructor(quorums: PhaseQuorums, chosenUpTo: Slot) {
+    this.#quorums = quorums;
     this.#chosenUpTo = chosenUpTo;
     this.#base = nextSlot(chosenUpTo);
   }
@@ -39,7 +39,7 @@ export class AcceptanceTally {
 
   isChosen(slot: Slot): boolean {
     if (slot <= this.#chosenUpTo) return true;
-    return isPhase2Quorum(this.#masks[slot - this.#base] ?? noAcceptors, this.#memberCount);
+    return isPhase2Quorum(this.#masks[slot - this.#base] ?? noAcceptors, this.#quorums);
   }
 
   /** Slots are chosen in any order; this is how far they are chosen without a gap. Never goes back. */

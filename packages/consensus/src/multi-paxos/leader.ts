@@ -40,7 +40,7 @@ export function beginToLead(
     ballot,
     recoveredUpTo,
     lastProposed: state.chosenUpTo,
-    tally: new AcceptanceTally(state.options.members.length, state.chosenUpTo),
+    tally: new AcceptanceTally(state.quorums, state.chosenUpTo),
     ownWrites: [],
     peers: new Map(state.peers.map((node) => [node, newProgress(state, node)])),
     uncommittedBytes: 0,
@@ -150,7 +150,7 @@ export function onLeaderTick(state: MultiPaxosState, leading: Leading): void {
   for (const peer of leading.peers.values()) {
     if (state.nowMs - peer.heardMs < electionTimeoutMaxMs) heard = withAcceptor(heard, peer.ordinal);
   }
-  if (hasLostItsQuorum(heard, state.options.members.length)) {
+  if (hasLostItsQuorum(heard, state.quorums)) {
     stopProposing(state);
     return;
   }

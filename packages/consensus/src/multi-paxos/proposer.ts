@@ -66,7 +66,7 @@ export function onCanvassReply(state: MultiPaxosState, from: NodeId, reply: Canv
 }
 
 function prepareIfCanvassed(state: MultiPaxosState, canvassing: Canvassing): void {
-  if (canvassSucceeded(canvassing.granted, state.options.members.length)) prepare(state);
+  if (canvassSucceeded(canvassing.granted, state.quorums)) prepare(state);
 }
 
 /**
@@ -140,7 +140,7 @@ function pageWanted(state: MultiPaxosState, preparing: Preparing, acceptor: Node
 function leadIfPromised(state: MultiPaxosState, preparing: Preparing): void {
   // Its own promise is needed in any case: it is also what its next ballot will have to be above.
   if (!hasAcceptor(preparing.promisedBy, state.ordinal)) return;
-  if (isPhase1Quorum(preparing.promisedBy, state.options.members.length)) beginToLead(state, preparing);
+  if (isPhase1Quorum(preparing.promisedBy, state.quorums)) beginToLead(state, preparing);
 }
 
 /** Somebody has promised a higher ballot: this one can choose nothing against it any more. */

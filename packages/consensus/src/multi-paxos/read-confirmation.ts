@@ -10,7 +10,7 @@
 import { type AcceptorSet, noAcceptors, withAcceptor } from './acceptor-set.ts';
 import { laterSlot, type Slot } from './ballot.ts';
 import { send } from './outbox.ts';
-import { isPhase2Quorum } from './phase-quorums.ts';
+import { meetsEveryPhase1Quorum } from './phase-quorums.ts';
 import type { Leading, MultiPaxosState } from './state.ts';
 
 export interface PendingRead {
@@ -73,5 +73,5 @@ function isRoundConfirmed(state: MultiPaxosState, leading: Leading, round: numbe
   for (const peer of leading.peers.values()) {
     if (peer.confirmedRound >= round) confirmed = withAcceptor(confirmed, peer.ordinal);
   }
-  return isPhase2Quorum(confirmed, state.options.members.length);
+  return meetsEveryPhase1Quorum(confirmed, state.quorums);
 }

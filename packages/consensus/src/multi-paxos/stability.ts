@@ -5,7 +5,7 @@
  */
 import type { AcceptorSet } from './acceptor-set.ts';
 import type { Slot } from './ballot.ts';
-import { isPhase1Quorum, isPhase2Quorum } from './phase-quorums.ts';
+import { canElectAndChoose, isPhase2Quorum, type PhaseQuorums } from './phase-quorums.ts';
 
 /** Whether an acceptor still counts the leader that it heard last among the living. */
 export function leaderSeemsAlive(heard: {
@@ -26,13 +26,13 @@ export function canReportFrom(acceptor: { readonly fromSlot: Slot; readonly forg
 }
 
 /** Whether a canvass found enough acceptors to make a phase 1 worth its ballot. */
-export function canvassSucceeded(granted: AcceptorSet, memberCount: number): boolean {
-  return isPhase1Quorum(granted, memberCount);
+export function canvassSucceeded(granted: AcceptorSet, quorums: PhaseQuorums): boolean {
+  return canElectAndChoose(granted, quorums);
 }
 
 /** Whether a leader has heard so few acceptors that it can choose nothing, and should let go. */
-export function hasLostItsQuorum(heard: AcceptorSet, memberCount: number): boolean {
-  return !isPhase2Quorum(heard, memberCount);
+export function hasLostItsQuorum(heard: AcceptorSet, quorums: PhaseQuorums): boolean {
+  return !isPhase2Quorum(heard, quorums);
 }
 
 /**

@@ -13,6 +13,7 @@ import type { AcceptanceTally } from './chosen-rule.ts';
 import { decodeHardState } from './hard-state.ts';
 import type { Outbox } from './outbox.ts';
 import { newOutbox } from './outbox.ts';
+import { type PhaseQuorums, phaseQuorums } from './phase-quorums.ts';
 import type { PendingRead } from './read-confirmation.ts';
 import { SlotLog } from './slot-log.ts';
 import type { ReportedValues } from './value-adoption.ts';
@@ -74,6 +75,7 @@ export interface MultiPaxosState {
   readonly ordinal: number;
   readonly ordinals: ReadonlyMap<NodeId, number>;
   readonly peers: readonly NodeId[];
+  readonly quorums: PhaseQuorums;
   readonly random: Random;
   readonly outbox: Outbox;
   /** The time of the step in progress, or of the last one. */
@@ -135,6 +137,7 @@ export function startState(
     ordinal,
     ordinals: new Map(members.map((member, at) => [member, at])),
     peers: members.filter((member) => member !== self),
+    quorums: phaseQuorums(members.length, options.acceptQuorum),
     random,
     outbox: newOutbox(chosenUpTo),
     nowMs,

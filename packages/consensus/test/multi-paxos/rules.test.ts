@@ -5,7 +5,13 @@ import { acceptorCount, hasAcceptor, noAcceptors, withAcceptor } from '../../src
 import { ballotAbove, ballotOf, noBallot, proposerOf, roundOf } from '../../src/multi-paxos/ballot.ts';
 import { AcceptanceTally, knownChosenUpTo } from '../../src/multi-paxos/chosen-rule.ts';
 import { decodeHardState, encodeHardState } from '../../src/multi-paxos/hard-state.ts';
-import { isPhase1Quorum, isPhase2Quorum } from '../../src/multi-paxos/phase-quorums.ts';
+import {
+  canElectAndChoose,
+  isPhase1Quorum,
+  isPhase2Quorum,
+  meetsEveryPhase1Quorum,
+  phaseQuorums,
+} from '../../src/multi-paxos/phase-quorums.ts';
 import { mayAccept, mayPromise, promiseAfterAccept } from '../../src/multi-paxos/promise-rule.ts';
 import { readIndex } from '../../src/multi-paxos/read-confirmation.ts';
 import { SlotLog } from '../../src/multi-paxos/slot-log.ts';
@@ -18,6 +24,11 @@ const anyBallot = fc
   .tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 0, max: 4 }))
   .map(([round, ordinal]) => ballot(round, ordinal));
 const anyOrdinal = fc.integer({ min: 0, max: 30 });
+
+/** Every number of acceptors up to seven, with every size of a phase-2 quorum. */
+const systems = [1, 2, 3, 4, 5, 6, 7].flatMap((members) =>
+  Array.from({ length: members }, (_, at) => ({ members, acceptQuorum: at + 1 })),
+);
 
 describe('ballots', () => {
   test('pack a round and a proposer, and order by round first', () => {
@@ -75,20 +86,37 @@ describe('quorums', () => {
     );
   });
 
-  test('[PaxosSimple §2.2] every phase-1 quorum meets every phase-2 quorum', () => {
-    for (let members = 1; members <= 6; members++) {
-      for (let one = 0; one < 2 ** members; one++) {
-        for (let other = 0; other < 2 ** members; other++) {
-          if ((one & other) !== 0) continue;
-          const disjoint = { one: one as typeof noAcceptors, other: other as typeof noAcceptors };
-          expect(isPhase1Quorum(disjoint.one, members) && isPhase2Quorum(disjoint.other, members)).toBe(
-            false,
-          );
-        }
+  test.each(systems)(
+    '[FlexiblePaxos §2] of $members acceptors, $acceptQuorum to choose: every phase-1 quorum meets every phase-2 quorum',
+    ({ members, acceptQuorum }) => {
+      const quorums = phaseQuorums(members, acceptQuorum);
+      const sets = Array.from({ length: 2 ** members }, (_, mask) => mask as typeof noAcceptors);
+      const electing = sets.filter((set) => isPhase1Quorum(set, quorums));
+      const choosing = sets.filter((set) => isPhase2Quorum(set, quorums));
+      const meet = (one: number, other: number): boolean => (one & other) !== 0;
+      expect(electing.length).toBeGreaterThan(0);
+      expect(choosing.length).toBeGreaterThan(0);
+      expect(electing.every((one) => choosing.every((other) => meet(one, other)))).toBe(true);
+      for (const set of sets) {
+        const names = Array.from({ length: members }, (_, at) => at).filter((at) => hasAcceptor(set, at));
+        // The twins are plain about it: a set chooses if it is large enough, and elects if no choice can miss it.
+        expect(isPhase2Quorum(set, quorums)).toBe(names.length >= acceptQuorum);
+        expect(isPhase1Quorum(set, quorums)).toBe(choosing.every((other) => meet(set, other)));
+        expect(meetsEveryPhase1Quorum(set, quorums)).toBe(electing.every((other) => meet(set, other)));
+        expect(canElectAndChoose(set, quorums)).toBe(electing.includes(set) && choosing.includes(set));
       }
-      const all = (2 ** members - 1) as typeof noAcceptors;
-      expect(isPhase1Quorum(all, members) && isPhase2Quorum(all, members)).toBe(true);
-    }
+    },
+  );
+
+  test('are majorities unless told, and the phase-1 quorum is never larger than it has to be', () => {
+    expect([1, 2, 3, 4, 5].map((members) => phaseQuorums(members))).toEqual([
+      { phase1Size: 1, phase2Size: 1 },
+      { phase1Size: 1, phase2Size: 2 },
+      { phase1Size: 2, phase2Size: 2 },
+      { phase1Size: 2, phase2Size: 3 },
+      { phase1Size: 3, phase2Size: 3 },
+    ]);
+    for (const acceptQuorum of [0, 4, 1.5]) expect(() => phaseQuorums(3, acceptQuorum)).toThrow('choose');
   });
 });
 
@@ -219,11 +247,11 @@ describe('the chosen rule', () => {
     );
     fc.assert(
       fc.property(
-        fc.constantFrom(1, 2, 3, 5),
+        fc.constantFrom(...systems.filter(({ members }) => members <= 5)),
         fc.integer({ min: 0, max: 5 }),
         fc.array(anyAcceptance, { maxLength: 80 }),
-        (members, start, acceptances) => {
-          const tally = new AcceptanceTally(members, slot(start));
+        ({ members, acceptQuorum }, start, acceptances) => {
+          const tally = new AcceptanceTally(phaseQuorums(members, acceptQuorum), slot(start));
           const twin = new Map<number, Set<number>>();
           let reached = start;
           for (const [who, first, more] of acceptances) {
@@ -232,7 +260,7 @@ describe('the chosen rule', () => {
             for (let at = first; at <= first + more; at++) {
               twin.set(at, (twin.get(at) ?? new Set()).add(ordinal));
             }
-            while ((twin.get(reached + 1)?.size ?? 0) * 2 > members) reached += 1;
+            while ((twin.get(reached + 1)?.size ?? 0) >= acceptQuorum) reached += 1;
             expect(tally.chosenWithoutGap()).toBe(reached);
           }
         },
@@ -241,7 +269,7 @@ describe('the chosen rule', () => {
   });
 
   test('keeps its books over thousands of slots', () => {
-    const tally = new AcceptanceTally(3, slot(7));
+    const tally = new AcceptanceTally(phaseQuorums(3), slot(7));
     for (let at = 8; at < 10_000; at++) {
       tally.accepted(0, { first: slot(at), last: slot(at) });
       expect(tally.chosenWithoutGap()).toBe(Math.max(7, at - 2));
