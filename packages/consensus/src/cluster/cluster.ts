@@ -103,7 +103,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     });
     parts.system.on('node-down', ({ node, reason, error }) => {
       this.#down.add(node);
-      this.#client.nodeDown(node as NodeId);
+      if (parts.options.tuning.peerDownHints) this.#client.nodeDown(node as NodeId);
       this.#emit('node-down', { node, reason, error: error?.message });
     });
     parts.system.on('node-up', ({ node }) => {

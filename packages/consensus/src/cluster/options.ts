@@ -27,6 +27,11 @@ export interface ClusterOptions {
   readonly electionTimeoutMs?: readonly [min: number, max: number];
   /** How often a leader is heard from; at most half of the shortest election timeout. Default 50. */
   readonly heartbeatMs?: number;
+  /**
+   * Whether the end of a node's thread, which the system sees at once, may start an election and be told to
+   * clients. Off, a dead leader is missed like one on another machine: by its silence. Default true.
+   */
+  readonly peerDownHints?: boolean;
   /** Payload bytes applied between two snapshots. Default 64 MiB. */
   readonly snapshotEveryBytes?: number;
   /** Size of one file of the log. Default 64 MiB. */
@@ -49,6 +54,7 @@ const optionNames = new Set([
   'storage',
   'electionTimeoutMs',
   'heartbeatMs',
+  'peerDownHints',
   'snapshotEveryBytes',
   'segmentBytes',
 ]);
@@ -137,6 +143,7 @@ function checkTuning(options: ClusterOptions): ReplicaTuning {
     ...defaultTuning,
     electionTimeoutMs,
     heartbeatMs,
+    peerDownHints: checkFlag('peerDownHints', options.peerDownHints, defaultTuning.peerDownHints),
     snapshotEveryBytes: checkBytes(
       'snapshotEveryBytes',
       options.snapshotEveryBytes,
@@ -144,6 +151,12 @@ function checkTuning(options: ClusterOptions): ReplicaTuning {
     ),
     segmentBytes: checkBytes('segmentBytes', options.segmentBytes, defaultTuning.segmentBytes),
   };
+}
+
+function checkFlag(option: string, value: boolean | undefined, byDefault: boolean): boolean {
+  const flag = value ?? byDefault;
+  if (typeof flag === 'boolean') return flag;
+  throw optionInvalid(option, flag, 'true or false');
 }
 
 function checkBytes(option: string, value: number | undefined, byDefault: number): number {

@@ -35,6 +35,8 @@ import type { SessionLimits } from './session-table.ts';
 export interface ReplicaTuning {
   readonly electionTimeoutMs: readonly [min: number, max: number];
   readonly heartbeatMs: number;
+  /** Whether the end of a peer's thread is told to the protocol. */
+  readonly peerDownHints: boolean;
   readonly appendBytesMax: number;
   readonly appendsInFlightMax: number;
   readonly uncommittedBytesMax: number;
@@ -47,6 +49,7 @@ export interface ReplicaTuning {
 export const defaultTuning: ReplicaTuning = {
   electionTimeoutMs: [150, 300],
   heartbeatMs: 50,
+  peerDownHints: true,
   appendBytesMax: 1 << 20,
   appendsInFlightMax: 64,
   uncommittedBytesMax: 64 << 20,
@@ -121,7 +124,7 @@ export async function openReplica(
     await disk.establish();
     replica = opened.replica;
     options.onOpened?.(opened);
-    return replicaBehavior(context, opened, tuning.heartbeatMs);
+    return replicaBehavior(context, opened, tuning);
   } catch (error) {
     await log.close();
     throw error;
@@ -226,7 +229,7 @@ async function startProtocol(
 function replicaBehavior(
   context: ActorContext,
   { replica, charter }: OpenedReplica,
-  heartbeatMs: number,
+  { heartbeatMs, peerDownHints }: ReplicaTuning,
 ): Behavior<unknown, void> {
   const members = new Set<string>(charter.members);
   /** Peers whose end this actor will be told of. */
@@ -244,7 +247,7 @@ function replicaBehavior(
   return {
     receive(wire, from) {
       const fromNode = parseAddress(from.address).node;
-      if (members.has(fromNode) && fromNode !== context.node && !watched.has(fromNode)) {
+      if (peerDownHints && members.has(fromNode) && fromNode !== context.node && !watched.has(fromNode)) {
         watched.add(fromNode);
         context.watch(from);
       }

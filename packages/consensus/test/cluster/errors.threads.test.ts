@@ -54,6 +54,7 @@ describe('options', () => {
     ['electionTimeoutMs', { electionTimeoutMs: [1, 5] }, '[min, max]'],
     ['heartbeatMs', { heartbeatMs: 0 }, '1 to half'],
     ['heartbeatMs', { heartbeatMs: 100, electionTimeoutMs: [150, 300] }, '1 to half'],
+    ['peerDownHints', { peerDownHints: 'no' }, 'true or false'],
     ['snapshotEveryBytes', { snapshotEveryBytes: 1 }, 'a whole number of bytes'],
     ['segmentBytes', { segmentBytes: 2 ** 32 }, 'a whole number of bytes'],
     ['segmentBytes', { segmentBytes: '64M' }, 'a whole number of bytes'],

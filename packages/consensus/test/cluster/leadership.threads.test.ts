@@ -52,6 +52,28 @@ describe.each(algorithms)('%s', (algorithm) => {
     expect(ids.filter((id) => counts.get(id) !== 1)).toEqual([]);
   });
 
+  test.each([true, false])(
+    'with hints of dead peers %s, a killed leader is replaced',
+    async (peerDownHints) => {
+      const [shortestMs, longestMs] = [1_500, 3_000];
+      const cluster = await startLedger({
+        algorithm,
+        peerDownHints,
+        storage: { directory: temporaryDirectory() },
+        electionTimeoutMs: [shortestMs, longestMs],
+      });
+      const leader = await leaderOf(cluster);
+      await cluster.propose('before', { timeoutMs });
+      const killedAtMs = performance.now();
+      await cluster.faults.kill(leader);
+      await cluster.propose('after', { timeoutMs });
+      const awayMs = performance.now() - killedAtMs;
+      // A leader is heard from every 50 ms, so its followers had waited for it a little already.
+      if (peerDownHints) expect(awayMs).toBeLessThan(shortestMs / 2);
+      else expect(awayMs).toBeGreaterThan(shortestMs / 2);
+    },
+  );
+
   test('a leader that is cut off is replaced, steps down, and follows once the cut is healed', async () => {
     const cluster = await startLedger({ algorithm });
     const old = await leaderOf(cluster);
