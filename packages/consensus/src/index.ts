@@ -26,11 +26,10 @@ export {
   type ClientMessage,
   type Consistency,
   consistencies,
-  decodeClientMessage,
-  decodeReplicaMessage,
   type ReplicaMessage,
   type ReplicaStatus,
 } from './replica/message.ts';
+export { decodeClientMessage, decodeReplicaMessage } from './replica/message-codec.ts';
 export {
   defaultTuning,
   type OpenedReplica,

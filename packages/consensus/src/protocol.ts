@@ -75,6 +75,8 @@ export interface Founding {
   readonly appointed: NodeId;
   /** The log of the epoch begins after this index. */
   readonly base: LogIndex;
+  /** The highest reign heard of, for a member that comes later, with a snapshot; 0 for one of the first hour. */
+  readonly reign: Reign;
 }
 
 /** What the node knew durably before it stopped. */
@@ -135,7 +137,8 @@ export interface Outgoing<Message> {
   readonly message: Message;
 }
 
-export type Role = 'follower' | 'candidate' | 'leader';
+/** A learner has no voice: it takes over what the others have committed. */
+export type Role = 'follower' | 'candidate' | 'leader' | 'learner';
 
 export type Effect<Message> =
   /**

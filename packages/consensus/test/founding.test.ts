@@ -8,19 +8,28 @@ import { raft } from '../src/raft/raft.ts';
 const members = ['a', 'b', 'c'] as NodeId[];
 const base = 41 as LogIndex;
 
+const plainOptions = {
+  members,
+  electionTimeoutMs: [150, 300],
+  heartbeatMs: 50,
+  appendBytesMax: 1 << 20,
+  appendsInFlightMax: 4,
+  uncommittedBytesMax: 1 << 20,
+  seed: 7,
+} as const;
+
 function enter(protocol: Protocol<unknown, unknown>, self: string, isAppointed: boolean) {
   const options: ProtocolOptions = {
+    ...plainOptions,
     self: self as NodeId,
-    members,
-    electionTimeoutMs: [150, 300],
-    heartbeatMs: 50,
-    appendBytesMax: 1 << 20,
-    appendsInFlightMax: 4,
-    uncommittedBytesMax: 1 << 20,
-    seed: 7,
     isAppointed,
   };
-  const hardState = protocol.foundingHardState({ members, appointed: 'b' as NodeId, base });
+  const hardState = protocol.foundingHardState({
+    members,
+    appointed: 'b' as NodeId,
+    base,
+    reign: 0 as Reign,
+  });
   const recovered = { hardState, snapshot: { index: base, reign: 0 as Reign }, entries: [] };
   const state = protocol.start(options, recovered, 0);
   const step = (input: Parameters<typeof protocol.step>[1]): Effect<unknown>[] => {
@@ -79,6 +88,15 @@ describe.each([
       type: 'refused',
       reason: 'not-leader',
     });
+  });
+
+  test('a member that comes later knows the reign it comes in, and has no vote cast in it', () => {
+    const reign = (64 + 2) as Reign;
+    const hardState = protocol.foundingHardState({ members, appointed: 'b' as NodeId, base, reign });
+    const recovered = { hardState, snapshot: { index: base, reign }, entries: [] };
+    const options = { ...plainOptions, self: 'a' as NodeId };
+    const state = protocol.start(options, recovered, 0);
+    expect(protocol.inspect(state).promisedReign).toBe(reign);
   });
 
   test('committed entries can be read page by page, and not from below the base', () => {

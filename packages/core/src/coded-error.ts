@@ -23,6 +23,7 @@ export const errorCodes = {
   ERR_FRAME_INVALID: 'bytes that arrived are not a message of ours',
   ERR_VALUE_INVALID: 'a value holds something that cannot be encoded; nothing was sent or stored',
   ERR_OPTION_INVALID: 'an option has a value that is not allowed',
+  ERR_EPOCH_CHANGED: 'another change of the algorithm or the members came first; this one was not made',
   ERR_STATE_DIVERGED: 'this replica computed another state than the others',
   ERR_MODULE_INVALID: 'a module could not be loaded or does not export what it must',
   ERR_HISTORY_INVALID: 'a history holds a line that is not an event, or contradicts an earlier one',

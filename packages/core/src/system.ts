@@ -62,6 +62,8 @@ export interface ActorSystemEvents {
 /** One direction of the link between two nodes, and what shall be wrong with it. */
 export type LinkSettings = Partial<LinkConditions> & { readonly from: string; readonly to: string };
 
+const stopTimeoutMsDefault = 10_000;
+
 export class ActorSystem {
   /** The app's own node: for actors and references in the app's thread. */
   readonly local: NodeRuntime;
@@ -75,6 +77,8 @@ export class ActorSystem {
   readonly #placements = new Map<Address, { readonly moduleUrl: string; readonly options: SpawnOptions }>();
   /** By `from>to`; only what is not healthy. */
   readonly #conditions = new Map<string, { from: NodeId; to: NodeId; conditions: LinkConditions }>();
+  /** Of nodes that were removed. */
+  readonly #nextIncarnation = new Map<NodeId, number>();
   readonly #restarting = new Map<NodeId, Promise<void>>();
   #stopping: Promise<void> | undefined;
 
@@ -116,9 +120,9 @@ export class ActorSystem {
     return system;
   }
 
-  /** The names of the nodes, without the local one. */
+  /** The names of the nodes, up or down, without the local one. */
   get nodes(): readonly NodeId[] {
-    return this.#options.nodes as readonly NodeId[];
+    return [...this.#handles.keys()];
   }
 
   /** Whether the thread of `node` is up; true for the local node. */
@@ -198,6 +202,37 @@ export class ActorSystem {
     }
   }
 
+  /**
+   * Starts one more node and wires it to every other.
+   * @throws CodedError `ERR_OPTION_INVALID` for a name that is taken or is none; `ERR_STOPPED`
+   */
+  async addNode(node: string): Promise<void> {
+    if (this.#stopping !== undefined) throw new CodedError('ERR_STOPPED', 'the system has stopped');
+    checkName('node', node);
+    if (this.#handles.has(node as NodeId) || node === this.local.node)
+      throw optionInvalid('node', node, 'a name that no node has');
+    // A name that was used before goes on counting its lives, so that nobody takes the new one for the old.
+    await this.#raise(node as NodeId, this.#nextIncarnation.get(node as NodeId) ?? 0);
+    await Promise.all(
+      this.#upNodes().map((peer) => (peer === node ? undefined : this.#wire(node as NodeId, peer))),
+    );
+  }
+
+  /** Ends the actors of `node` in order, then its thread, and forgets it. */
+  async removeNode(node: string): Promise<void> {
+    const handle = this.#handle(node);
+    await handle.stop(this.#options.stopTimeoutMs ?? stopTimeoutMsDefault);
+    await this.#announceDown(handle, await handle.exited);
+    this.#handles.delete(handle.node);
+    this.#nextIncarnation.set(handle.node, handle.incarnation + 1);
+    for (const address of [...this.#placements.keys()]) {
+      if (parseAddress(address).node === node) this.#placements.delete(address);
+    }
+    for (const [key, { from, to }] of this.#conditions) {
+      if (from === node || to === node) this.#conditions.delete(key);
+    }
+  }
+
   /** Blocks the thread of `node`, as SIGSTOP would a process; resolves when it stands still. */
   async pause(node: string): Promise<void> {
     await this.#handle(node).pause();
@@ -257,7 +292,7 @@ export class ActorSystem {
   }
 
   async #stop(): Promise<void> {
-    const withinMs = this.#options.stopTimeoutMs ?? 10_000;
+    const withinMs = this.#options.stopTimeoutMs ?? stopTimeoutMsDefault;
     await Promise.allSettled(this.#restarting.values());
     await Promise.all([...this.#handles.values()].map((handle) => handle.stop(withinMs)));
     await this.local.stop();

@@ -125,6 +125,7 @@ class SimulationRun {
       time,
       random: random.fork('cluster'),
       trace,
+      algorithm: options.algorithm,
       members: this.#members,
       latency: { writeMs: [0.01, 0.1], datasyncMs: plan.datasyncMs, slowRate: 0.01 },
       tellsOfExits: plan.tellsOfExits,
@@ -134,7 +135,6 @@ class SimulationRun {
       },
       replica: {
         machine: registers,
-        algorithm: options.algorithm,
         loadProtocol: async (algorithm) => {
           const protocol = await loadProtocol(algorithm);
           return options.plantedBug === undefined ? protocol : plant(options.plantedBug, protocol);

@@ -14,7 +14,8 @@ export interface SimulatedClusterOptions {
   readonly trace: Trace;
   readonly members: readonly NodeId[];
   readonly latency: DiskLatency;
-  readonly replica: Omit<OpenReplicaOptions, 'fileSystem' | 'directory' | 'members' | 'clusterId'>;
+  readonly replica: Omit<OpenReplicaOptions, 'fileSystem' | 'directory' | 'epoch' | 'clusterId'>;
+  readonly algorithm: string;
   /** Whether the end of a node's thread is told to the others, as it is when they share a process. */
   readonly tellsOfExits: boolean;
   readonly failed: (node: NodeId, error: unknown) => void;
@@ -78,7 +79,11 @@ export class SimulatedCluster {
           random: random.fork(`node ${name}`),
           latency,
           wallSkewMs: skews.next() * 2_000 - 1_000,
-          replica: { ...options.replica, members, clusterId: 'simulated' },
+          replica: {
+            ...options.replica,
+            epoch: { number: 1, algorithm: options.algorithm, acceptQuorum: undefined, members },
+            clusterId: 'simulated',
+          },
           failed: options.failed,
         }),
       );

@@ -38,7 +38,8 @@ function statusOf(leader: string | undefined, down: readonly string[] = []): Clu
     mailboxDepth: 0,
     failure: undefined,
   });
-  return { algorithm: 'raft', leader, epoch: 1, nodes: { a: node('a'), b: node('b'), c: node('c') } };
+  const nodes = { a: node('a'), b: node('b'), c: node('c') };
+  return { algorithm: 'raft', members: Object.keys(nodes), leader, epoch: 1, nodes };
 }
 
 function injectionOf(clock: ManualClock, changes: Partial<Injection> & { status: () => ClusterStatus }) {

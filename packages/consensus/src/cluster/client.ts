@@ -9,14 +9,25 @@ import {
   type ActorRef,
   type Behavior,
   CodedError,
+  invariant,
   type NodeId,
   parseAddress,
 } from '@quorate/core';
 import { majoritySize } from '../quorum/majority.ts';
-import { decodeClientMessage, encodeReplicaMessage, type ReplicaStatus } from '../replica/message.ts';
-import { Errands } from './errands.ts';
+import type { EpochChange, ReplicaStatus } from '../replica/message.ts';
+import { decodeClientMessage, encodeReplicaMessage } from '../replica/message-codec.ts';
+import { type Errand, Errands } from './errands.ts';
 import { LeaderView } from './leader-view.ts';
 import { defaultSessionLimitsOfClient, Session, type SessionLimitsOfClient } from './session.ts';
+import {
+  type CallOptions,
+  expire,
+  fail,
+  refusalError,
+  succeed,
+  type WaitingCall,
+  waitFor,
+} from './waiting-call.ts';
 
 export interface ClientOptions {
   readonly nodes: readonly NodeId[];
@@ -34,6 +45,13 @@ export interface ClientOptions {
 /** How often replicas are asked anew for their news while something waits: the first asking may be lost. */
 const renewWatchMs = 1_000;
 
+interface LeaderWaiter {
+  readonly epoch: number;
+  readonly deadlineMs: number;
+  readonly resolve: () => void;
+  readonly reject: (error: CodedError) => void;
+}
+
 export class Client {
   readonly #context: ActorContext;
   readonly #options: ClientOptions;
@@ -41,6 +59,7 @@ export class Client {
   readonly #errands: Errands;
   readonly #replicas = new Map<NodeId, ActorRef>();
   readonly #sessions = new Set<Session>();
+  readonly #leaderWaiters = new Set<LeaderWaiter>();
   /** Why no quorum can be had, as long as that is so. */
   #failure: CodedError | undefined;
   #announced = '';
@@ -50,7 +69,6 @@ export class Client {
     this.#context = context;
     this.#options = options;
     this.#view = new LeaderView(options.nodes);
-    for (const node of options.nodes) this.#replicas.set(node, options.replica(context, node));
     this.#errands = new Errands({
       clock: context.clock,
       view: this.#view,
@@ -61,7 +79,9 @@ export class Client {
     });
     for (const node of options.nodes) this.watch(node);
     context.timers.every(renewWatchMs, () => {
-      if (this.#errands.size > 0) for (const node of options.nodes) this.watch(node);
+      this.#tellLeaderWaiters();
+      if (this.#errands.size + this.#leaderWaiters.size > 0)
+        for (const node of this.#view.nodes) this.watch(node);
     });
   }
 
@@ -72,6 +92,84 @@ export class Client {
 
   get leader(): NodeId | undefined {
     return this.#view.leader;
+  }
+
+  /** What the newest epoch heard of is, by the word of one who serves it; undefined before any word came. */
+  get epoch(): Pick<ReplicaStatus, 'epoch' | 'algorithm' | 'members'> | undefined {
+    const { epoch } = this.#view;
+    return [...this.statuses.values()].find((status) => status.epoch === epoch);
+  }
+
+  /** Resolves when a leader of `epoch` or a later one is known. @throws CodedError ERR_NO_QUORUM at the deadline */
+  leaderIn(epoch: number, deadlineMs: number): Promise<void> {
+    if (this.#isLedIn(epoch)) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#leaderWaiters.add({ epoch, deadlineMs, resolve, reject });
+    });
+  }
+
+  #isLedIn(epoch: number): boolean {
+    return this.#view.leader !== undefined && this.#view.epoch >= epoch;
+  }
+
+  #tellLeaderWaiters(): void {
+    const nowMs = this.#context.clock.nowMs();
+    for (const waiter of this.#leaderWaiters) {
+      const isLed = this.#isLedIn(waiter.epoch);
+      if (!isLed && nowMs < waiter.deadlineMs && this.#stopError === undefined) continue;
+      this.#leaderWaiters.delete(waiter);
+      if (isLed) waiter.resolve();
+      else waiter.reject(this.#stopError ?? new CodedError('ERR_NO_QUORUM', 'no leader in time', {}));
+    }
+  }
+
+  /** Ends the present epoch; resolves with the number of the next when that has begun. */
+  reconfigure(change: EpochChange, options: CallOptions): Promise<number> {
+    return this.#call(options, (call, answered) => ({
+      target: 'leader',
+      message: (request) => {
+        const withinMs = Math.max(1, Math.ceil(call.deadlineMs - this.#context.clock.nowMs()));
+        return { type: 'reconfigure', request, withinMs, change };
+      },
+      answered: (answer) => {
+        invariant(answer.type === 'reconfigured', 'a change of epoch is answered by the next epoch');
+        answered(answer.epoch);
+      },
+    })) as Promise<number>;
+  }
+
+  /** Has the lead handed to `to`; resolves when it leads. */
+  transfer(to: NodeId, options: CallOptions): Promise<void> {
+    return this.#call(options, (_, answered) => ({
+      target: 'leader',
+      message: (request) => ({ type: 'transfer', request, to }),
+      answered: () => answered(undefined),
+    })) as Promise<void>;
+  }
+
+  #call(
+    options: CallOptions,
+    errand: (
+      call: WaitingCall,
+      answered: (value: unknown) => void,
+    ) => Pick<Errand, 'target' | 'message' | 'answered'>,
+  ): Promise<unknown> {
+    return waitFor(undefined, options, this.#context.clock.nowMs(), (call) => {
+      if (this.#stopError !== undefined) throw this.#stopError;
+      const { signal } = call;
+      if (signal !== undefined) {
+        const aborted = (): void =>
+          fail(call, new CodedError('ERR_OUTCOME_UNKNOWN', 'aborted; it may yet happen', {}));
+        signal.addEventListener('abort', aborted, { once: true });
+        call.unwatch = () => signal.removeEventListener('abort', aborted);
+      }
+      this.#errands.start({
+        ...errand(call, (value) => succeed(call, value)),
+        rejected: (refusal, mayHaveHappened) =>
+          fail(call, refusalError(refusal.code, refusal.message, mayHaveHappened)),
+        tick: (nowMs, standing) => expire([call], nowMs, standing) !== Number.POSITIVE_INFINITY,
+      });
+    });
   }
 
   /** Opened at its first command; a named one takes the place of whoever held the name before. */
@@ -99,6 +197,12 @@ export class Client {
     this.#errands.nodeDown(node);
   }
 
+  /** The node is no more. */
+  nodeRemoved(node: NodeId): void {
+    this.#view.forget(node);
+    this.#replicas.delete(node);
+  }
+
   nodeUp(node: NodeId): void {
     this.#view.cameUp(node);
     this.watch(node);
@@ -112,6 +216,7 @@ export class Client {
   stop(): void {
     const error = new CodedError('ERR_STOPPED', 'the cluster has stopped', {});
     this.#stopError = error;
+    this.#tellLeaderWaiters();
     this.#errands.rejectAll(error);
     for (const session of this.#sessions) session.stop(error);
     this.#sessions.clear();
@@ -123,8 +228,11 @@ export class Client {
     if (message.type !== 'status') {
       return this.#errands.received(message, parseAddress(from.address).node);
     }
+    const nodesBefore = this.#view.nodes;
     if (this.#view.heard(message.status)) this.#errands.leaderChanged();
+    for (const node of this.#view.nodes) if (!nodesBefore.includes(node)) this.watch(node);
     this.#announce();
+    this.#tellLeaderWaiters();
     this.#failure = this.#whatFailed();
     if (this.#failure !== undefined) this.#giveUp(this.#failure);
     this.#options.onStatus?.(message.status);
@@ -145,8 +253,10 @@ export class Client {
 
   /** With a majority of replicas failed, waiting is of no use: says what they failed of. */
   #whatFailed(): CodedError | undefined {
-    const failed = [...this.statuses.values()].filter(({ role }) => role === 'failed');
-    const { nodes } = this.#options;
+    const { nodes } = this.#view;
+    const failed = [...this.statuses.values()].filter(
+      ({ node, role }) => role === 'failed' && nodes.includes(node),
+    );
     const first = failed[0]?.failure;
     if (first === undefined || nodes.length - failed.length >= majoritySize(nodes.length)) return undefined;
     const names = failed.map(({ node }) => node).join(', ');
@@ -154,8 +264,11 @@ export class Client {
   }
 
   #replica(node: NodeId): ActorRef {
-    const ref = this.#replicas.get(node);
-    if (ref === undefined) throw new CodedError('ERR_DEAD_LETTER', `no node is named ${node}`, { node });
+    let ref = this.#replicas.get(node);
+    if (ref === undefined) {
+      ref = this.#options.replica(this.#context, node);
+      this.#replicas.set(node, ref);
+    }
     return ref;
   }
 }

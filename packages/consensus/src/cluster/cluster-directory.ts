@@ -1,5 +1,5 @@
 /**
- * The cluster's directory: who this cluster is, written once, before any node writes a byte.
+ * The cluster's directory: who this cluster is, written before any node writes a byte.
  *
  * `cluster.json` names the cluster, its algorithm and its members; beside it each node has a folder. On
  * a restart this file wins over the options, because the logs were written under it.
@@ -9,14 +9,21 @@ import { type FileSystem, readNodeDirectory } from '@quorate/storage';
 
 export interface ClusterIdentity {
   readonly clusterId: string;
+  /** The newest epoch known when this was written. The nodes' own charters may know of a later one. */
+  readonly epoch: number;
   readonly algorithm: string;
+  readonly acceptQuorum?: number;
+  /** The voters of that epoch. */
   readonly members: readonly NodeId[];
+  /** Nodes that have no voice yet: they learn until an epoch names them. */
+  readonly joining: readonly NodeId[];
   /** Disk id by member, of those that have started before. */
   readonly disks?: Readonly<Record<string, string>>;
 }
 
 const fileName = 'cluster.json';
-const format = 1;
+const format = 2;
+const nodesMax = 31;
 
 /** Reads the identity that the directory has, or gives it the one wanted. The directory must be locked. */
 export async function openClusterDirectory(
@@ -62,8 +69,13 @@ async function readIdentity(fileSystem: FileSystem, path: string): Promise<Clust
     integer(format, format)(saved['format'], 'format');
     return {
       clusterId: text(64)(saved['clusterId'], 'clusterId'),
+      epoch: integer(1)(saved['epoch'], 'epoch'),
       algorithm: text(4_096)(saved['algorithm'], 'algorithm'),
-      members: list(text<NodeId>(128), 31)(saved['members'], 'members'),
+      ...(saved['acceptQuorum'] === undefined
+        ? {}
+        : { acceptQuorum: integer(1, nodesMax)(saved['acceptQuorum'], 'acceptQuorum') }),
+      members: list(text<NodeId>(128), nodesMax)(saved['members'], 'members'),
+      joining: list(text<NodeId>(128), nodesMax)(saved['joining'], 'joining'),
       ...(saved['disks'] === undefined ? {} : { disks: readDisks(saved['disks']) }),
     };
   } catch (error) {
@@ -81,25 +93,50 @@ function readDisks(saved: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(pairs.map(([member, disk]) => [member, text(64)(disk, `disks.${member}`)]));
 }
 
-/** Notes which disks the members are on. From then on a member that has lost its disk is refused. */
+/**
+ * Notes which disks the nodes are on. From then on a node that has lost its disk is refused.
+ * @returns the identity with all disks that are known
+ */
 export async function noteDisks(
   fileSystem: FileSystem,
   directory: string,
   identity: ClusterIdentity,
-): Promise<void> {
+): Promise<ClusterIdentity> {
   const known = identity.disks ?? {};
   const disks: Record<string, string> = { ...known };
-  for (const member of identity.members) {
-    if (disks[member] !== undefined) continue;
+  for (const node of [...identity.members, ...identity.joining]) {
+    if (disks[node] !== undefined) continue;
     // One whose first start is still to come has none yet.
-    const found = await readNodeDirectory({ fileSystem, directory: `${directory}/${member}` });
-    if (found !== undefined) disks[member] = found.diskId;
+    const found = await readNodeDirectory({ fileSystem, directory: `${directory}/${node}` });
+    if (found !== undefined) disks[node] = found.diskId;
   }
-  const isNews = Object.keys(disks).length > Object.keys(known).length;
-  if (isNews) await writeIdentity(fileSystem, directory, { ...identity, disks });
+  if (Object.keys(disks).length === Object.keys(known).length) return identity;
+  const noted = { ...identity, disks };
+  await writeIdentity(fileSystem, directory, noted);
+  return noted;
 }
 
-async function writeIdentity(
+/**
+ * Moves the folder of a node out of the way, so that the node begins anew; what was in it is kept beside.
+ * @returns where it is now; undefined when there was none
+ */
+export async function setFolderAside(
+  fileSystem: FileSystem,
+  directory: string,
+  node: NodeId,
+): Promise<string | undefined> {
+  const names = await fileSystem.list(directory);
+  if (!names.includes(node)) return undefined;
+  let number = 1;
+  while (names.includes(`${node}.replaced-${number}`)) number += 1;
+  const aside = `${directory}/${node}.replaced-${number}`;
+  await fileSystem.rename(`${directory}/${node}`, aside);
+  await fileSystem.syncDirectory(directory);
+  return aside;
+}
+
+/** Replaces the identity in one step: after a crash there is the old or the new one. */
+export async function writeIdentity(
   fileSystem: FileSystem,
   directory: string,
   identity: ClusterIdentity,

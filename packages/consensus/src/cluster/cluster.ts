@@ -18,7 +18,9 @@ import {
   type LogFields,
   messageOf,
   type NodeId,
+  optionInvalid,
   silentLog,
+  systemClock,
 } from '@quorate/core';
 import { lockDirectory, nodeFileSystem } from '@quorate/storage';
 import { majoritySize } from '../quorum/majority.ts';
@@ -26,12 +28,8 @@ import type { ReplicaStatus } from '../replica/message.ts';
 import { replicaActorName } from '../replica/open-replica.ts';
 import type { AnswerOf, CommandOf, QueryOf, ResultOf, StateMachineDefinition } from '../state-machine.ts';
 import { Client } from './client.ts';
-import {
-  type ClusterIdentity,
-  noteDisks,
-  openClusterDirectory,
-  withdrawIdentity,
-} from './cluster-directory.ts';
+import { type ClusterIdentity, openClusterDirectory, withdrawIdentity } from './cluster-directory.ts';
+import { EpochControl, type EpochOrder } from './epoch-control.ts';
 import { ClusterFaults } from './faults.ts';
 import { type CheckedOptions, type ClusterOptions, checkOptions, clientNodeName } from './options.ts';
 import type { ReplicaArgument } from './replica-actor.ts';
@@ -55,6 +53,8 @@ export interface NodeStatus {
 
 export interface ClusterStatus {
   readonly algorithm: string;
+  /** The voters of the epoch. */
+  readonly members: readonly string[];
   readonly leader: string | undefined;
   readonly epoch: number;
   /** As each node last told; nodes tell when their role changes, and of progress a few times a second. */
@@ -73,6 +73,7 @@ export interface ClusterEvents {
 
 interface Parts {
   readonly system: ActorSystem;
+  /** What the directory said at the start. */
   readonly identity: ClusterIdentity;
   readonly options: CheckedOptions;
   readonly release: () => Promise<void>;
@@ -86,6 +87,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   readonly #client: Client;
   readonly #session: Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>>;
   readonly #events: EventEmitter;
+  readonly #epochs: EpochControl;
   readonly #down = new Set<string>();
   /** Nodes whose replica could not be opened on what their directory holds. */
   readonly #unopened = new Map<string, NonNullable<NodeStatus['failure']>>();
@@ -96,9 +98,23 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     this.#client = client;
     this.#events = events;
     this.#session = this.session();
+    const { storage } = parts.options;
+    this.#epochs = new EpochControl({
+      system: parts.system,
+      client,
+      identity: parts.identity,
+      storage:
+        storage === 'memory'
+          ? undefined
+          : { fileSystem: nodeFileSystem(), directory: resolve(storage.directory) },
+      spawnReplica: (node) => this.#spawnReplica(node),
+      leaderIn: (epoch, deadlineMs) => client.leaderIn(epoch, deadlineMs),
+      nowMs: () => systemClock.nowMs(),
+      warn: (message) => this.#emit('warning', { message }),
+    });
     this.faults = new ClusterFaults({
       system: parts.system,
-      members: parts.identity.members,
+      nodes: () => this.#epochs.nodes,
       restart: (node) => this.#restart(node),
     });
     parts.system.on('node-down', ({ node, reason, error }) => {
@@ -125,21 +141,28 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     options: ClusterOptions,
   ): Promise<Cluster<D>> {
     const checked = checkOptions(options);
-    const wanted = { clusterId: randomUUID(), algorithm: checked.algorithm, members: checked.members };
+    const { algorithm, acceptQuorum, members } = checked;
+    const wanted = {
+      clusterId: randomUUID(),
+      epoch: 1,
+      algorithm,
+      ...(acceptQuorum === undefined ? {} : { acceptQuorum }),
+      members,
+      joining: [],
+    };
     const { identity, release, warnings, withdraw } = await claimStorage(checked, wanted);
     let system: ActorSystem | undefined;
     try {
       const events = new EventEmitter();
       system = await ActorSystem.start({
-        nodes: [...identity.members],
+        nodes: [...identity.members, ...identity.joining],
         localNode: clientNodeName,
         log: warningsOnly(events),
       });
       const parts = { system, identity, options: checked, release };
       const cluster = new Cluster<D>(parts, await startClient(parts, events), events);
       const failures = await cluster.#spawnReplicas();
-      const { storage } = checked;
-      if (storage !== 'memory') await noteDisks(nodeFileSystem(), resolve(storage.directory), identity);
+      await cluster.#epochs.noteDisks();
       for (const message of [...warnings, ...failures])
         setImmediate(() => cluster.#emit('warning', { message }));
       return cluster;
@@ -171,13 +194,47 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   }
 
   status(): ClusterStatus {
-    const { members, algorithm } = this.#parts.identity;
-    const statuses = this.#client.statuses;
+    const { statuses } = this.#client;
     const nodes = Object.fromEntries(
-      members.map((node) => [node, this.#nodeStatus(node, statuses.get(node))]),
+      this.#epochs.nodes.map((node) => [node, this.#nodeStatus(node, statuses.get(node))]),
     );
-    const epoch = Math.max(1, ...[...statuses.values()].map((status) => status.epoch));
-    return { algorithm, leader: this.#client.leader, epoch, nodes };
+    const { epoch, algorithm, members } = this.#client.epoch ?? this.#epochs.identity;
+    return { algorithm, members, leader: this.#client.leader, epoch, nodes };
+  }
+
+  /**
+   * Hands the lead to `node`, which leads when this resolves. Commands that arrive meanwhile wait a moment.
+   *
+   * @throws CodedError `ERR_OPTION_INVALID` (no member), `ERR_NO_QUORUM` (the lead stayed or went elsewhere),
+   * `ERR_OUTCOME_UNKNOWN` (no answer in time)
+   */
+  async transferLeadership(node: string, options: CallOptions = {}): Promise<void> {
+    const { nodes } = this.#epochs;
+    if (!nodes.includes(node as NodeId)) throw optionInvalid('node', node, nodes.join(', '));
+    await this.#client.transfer(node as NodeId, options);
+  }
+
+  /**
+   * Changes the algorithm, the members, or both, while the cluster serves. Nodes that join are started and learn
+   * first; nodes that leave are stopped when the others can do without them, and their data stays on the disk.
+   * Resolves with the number of the new epoch when that has a leader. No acknowledged command is lost or
+   * applied twice, and no crash on the way leaves anything but the old epoch or the new one.
+   *
+   * @throws CodedError `ERR_OPTION_INVALID`, `ERR_MODULE_INVALID`, `ERR_NO_QUORUM` (joiners did not catch up in
+   * time; nothing has changed), `ERR_EPOCH_CHANGED` (another change came first), `ERR_OUTCOME_UNKNOWN`
+   */
+  async reconfigure(order: EpochOrder, options: CallOptions = {}): Promise<number> {
+    return this.#epochs.reconfigure(order, options);
+  }
+
+  /**
+   * Readmits a member whose disk is gone: starts it blank, lets it learn without a voice, and gives it its voice
+   * back in a new epoch. What its folder held is kept beside. Resolves with the number of that epoch.
+   *
+   * @throws CodedError as {@link reconfigure}
+   */
+  async replace(node: string, options: CallOptions = {}): Promise<number> {
+    return this.#epochs.replace(node, options);
   }
 
   on<Name extends keyof ClusterEvents>(name: Name, listener: (...event: ClusterEvents[Name]) => void): this {
@@ -213,7 +270,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     if (this.#parts.options.storage === 'memory') {
       throw new CodedError(
         'ERR_LOG_CORRUPT',
-        `${node} kept its data in memory and has lost it: a blank member may not vote, so it cannot come back`,
+        `${node} kept its data in memory and has lost it: a blank member may not vote; replace() readmits it`,
         { node },
       );
     }
@@ -236,12 +293,12 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
 
   /** @returns what to warn of: nodes that cannot serve while a majority can */
   async #spawnReplicas(): Promise<string[]> {
-    const { identity } = this.#parts;
-    const outcomes = await Promise.allSettled(identity.members.map((node) => this.#spawnReplica(node)));
+    const { nodes, identity } = this.#epochs;
+    const outcomes = await Promise.allSettled(nodes.map((node) => this.#spawnReplica(node)));
     const failures: string[] = [];
     for (const [at, outcome] of outcomes.entries()) {
       if (outcome.status === 'fulfilled') continue;
-      const node = identity.members[at] as NodeId;
+      const node = nodes[at] as NodeId;
       const isOfItsDisk = ['ERR_LOG_CORRUPT', 'ERR_DISK_FULL', 'ERR_DISK_FAILED'].some((code) =>
         hasCode(outcome.reason, code as ErrorCode),
       );
@@ -249,17 +306,21 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       this.#unopened.set(node, { code: code as ErrorCode, message });
       failures.push(`node ${node} cannot serve: ${message}`);
       // A quorum can do without a node whose disk is broken; anything else is wrong with all of them.
-      const serving = identity.members.length - failures.length;
+      const serving = nodes.length - failures.length;
       if (!isOfItsDisk || serving < majoritySize(identity.members.length)) throw outcome.reason;
     }
     return failures;
   }
 
   #argumentFor(node: string): ReplicaArgument {
-    const { identity, options } = this.#parts;
+    const { options } = this.#parts;
+    const { identity } = this.#epochs;
     const { storage } = options;
     const onDisk = storage === 'memory' ? undefined : storage;
-    const { clusterId, algorithm, members } = identity;
+    const { clusterId, epoch, algorithm, acceptQuorum, members } = identity;
+    const joins = identity.joining.includes(node as NodeId);
+    const present = joins ? this.#client.epoch : undefined;
+    const firstEpoch = { number: epoch, algorithm, acceptQuorum, members };
     return {
       clusterId,
       directory: onDisk === undefined ? undefined : resolve(onDisk.directory, node),
@@ -269,8 +330,8 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
           : resolve(onDisk.traceDirectory, `${node}.trace.jsonl`),
       stateMachine: options.stateMachine.href,
       diskId: identity.disks?.[node],
-      algorithm,
-      members,
+      epoch: present === undefined ? firstEpoch : { ...present, number: present.epoch, acceptQuorum },
+      joins,
       tuning: options.tuning,
     };
   }

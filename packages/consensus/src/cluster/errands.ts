@@ -14,15 +14,16 @@ import {
   type NodeId,
   type Timer,
 } from '@quorate/core';
-import { type ClientMessage, encodeReplicaMessage, type ReplicaMessage } from '../replica/message.ts';
+import type { ClientMessage, ReplicaMessage } from '../replica/message.ts';
+import { encodeReplicaMessage } from '../replica/message-codec.ts';
 import type { LeaderView } from './leader-view.ts';
 
 type Refusal = ClientMessage & { readonly type: 'refused' };
 export type Answer = Exclude<ClientMessage, Refusal | { readonly type: 'status' }>;
 
 export interface Errand {
-  /** `leader`: only a leader can answer. `any`: every replica can. */
-  readonly target: 'leader' | 'any';
+  /** `leader`: only a leader can answer. `any`: every replica can. Otherwise the one node that shall. */
+  readonly target: 'leader' | 'any' | NodeId;
   message(request: number): ReplicaMessage;
   answered(answer: Answer): void;
   /** Asking again is of no use. `mayHaveHappened`: an earlier asking may have taken effect. */
@@ -83,6 +84,11 @@ export class Errands {
 
   get size(): number {
     return this.#running.size;
+  }
+
+  /** Those that can be asked. */
+  get nodes(): readonly NodeId[] {
+    return this.#options.view.nodes;
   }
 
   start(errand: Errand): void {
@@ -174,14 +180,17 @@ export class Errands {
 
   #askIfPossible(running: Running): void {
     const { view } = this.#options;
-    const target = running.errand.target === 'leader' ? view.leader : view.any();
+    const { target: wanted } = running.errand;
+    const target = wanted === 'leader' ? view.leader : wanted === 'any' ? view.any() : wanted;
     if (target !== undefined) this.#ask(running, target);
   }
 
   /** With no leader known, one replica after the other is tried: news of a leader may have been lost. */
   #askAnyway(running: Running): void {
     const { view } = this.#options;
-    this.#ask(running, running.errand.target === 'any' ? view.any() : (view.leader ?? view.any()));
+    const { target } = running.errand;
+    const isOneNode = target !== 'any' && target !== 'leader';
+    this.#ask(running, isOneNode ? target : target === 'any' ? view.any() : (view.leader ?? view.any()));
   }
 
   #ask(running: Running, target: NodeId): void {

@@ -49,7 +49,8 @@ function conditionsOf({ from, to, delayMs, ...faults }: LinkFault): LinkSettings
 
 interface FaultsParts {
   readonly system: ActorSystem;
-  readonly members: readonly string[];
+  /** All nodes there are. */
+  readonly nodes: () => readonly string[];
   readonly restart: (node: string) => Promise<void>;
 }
 
@@ -92,8 +93,9 @@ export class ClusterFaults {
    */
   async partition(groups: readonly (readonly string[])[]): Promise<void> {
     for (const node of groups.flat()) this.#known(node);
-    for (const from of this.#parts.members) {
-      for (const to of this.#parts.members) {
+    const nodes = this.#parts.nodes();
+    for (const from of nodes) {
+      for (const to of nodes) {
         const together = groups.some((group) => group.includes(from) && group.includes(to));
         if (from !== to && !together) await this.#parts.system.setLink({ from, to, partitioned: true });
       }
@@ -115,14 +117,15 @@ export class ClusterFaults {
 
   /** Makes all links and disks healthy and resumes what is paused. Killed nodes stay down. */
   async heal(): Promise<void> {
-    const { system, members } = this.#parts;
+    const { system, nodes } = this.#parts;
     for (const node of [...this.#paused]) await this.resume(node);
     await system.heal();
-    for (const node of members) if (system.isUp(node)) this.disk(node, {});
+    for (const node of nodes()) if (system.isUp(node)) this.disk(node, {});
   }
 
   #known(node: string): string {
-    if (this.#parts.members.includes(node)) return node;
-    throw optionInvalid('node', node, this.#parts.members.join(', '));
+    const nodes = this.#parts.nodes();
+    if (nodes.includes(node)) return node;
+    throw optionInvalid('node', node, nodes.join(', '));
   }
 }

@@ -8,7 +8,7 @@ import type { NodeId } from '@quorate/core';
 import type { ReplicaStatus } from '../replica/message.ts';
 
 export class LeaderView {
-  readonly #nodes: readonly NodeId[];
+  #nodes: readonly NodeId[];
   readonly #statuses = new Map<NodeId, ReplicaStatus>();
   readonly #down = new Set<NodeId>();
   #leader: NodeId | undefined;
@@ -24,8 +24,24 @@ export class LeaderView {
     return this.#leader;
   }
 
+  /** The newest epoch heard of; 0 before any. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
   get reign(): number {
     return this.#reign;
+  }
+
+  /** Those that can be asked: the voters of the newest epoch heard of. */
+  get nodes(): readonly NodeId[] {
+    return this.#nodes;
+  }
+
+  /** A node that is no more; what it told last says nothing. */
+  forget(node: NodeId): void {
+    this.#statuses.delete(node);
+    this.#down.delete(node);
   }
 
   statuses(): ReadonlyMap<NodeId, ReplicaStatus> {
@@ -46,6 +62,7 @@ export class LeaderView {
     const isCurrent = status.epoch === this.#epoch && status.reign === this.#reign;
     const claims = status.role === 'leader' ? status.node : status.leader;
     if (isNewer) {
+      if (status.epoch > this.#epoch) this.#nodes = status.members;
       this.#epoch = status.epoch;
       this.#reign = status.reign;
       this.#leader = claims;

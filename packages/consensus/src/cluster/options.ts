@@ -18,6 +18,11 @@ export interface ClusterStorage {
 export interface ClusterOptions {
   /** `raft`, `multi-paxos`, or the URL of a module with a protocol. Default `raft`. */
   readonly algorithm?: string | URL;
+  /**
+   * With `multi-paxos`: how many acceptances choose a value. Fewer than a majority make writes wait for fewer
+   * disks, and elections for more. Default: a majority.
+   */
+  readonly acceptQuorum?: number;
   /** How many nodes (1 to 31, named `a`, `b`, ...), or their names. Default 3. */
   readonly nodes?: number | readonly string[];
   /** The module whose default export is the state machine; loaded inside every node. */
@@ -40,6 +45,7 @@ export interface ClusterOptions {
 
 export interface CheckedOptions {
   readonly algorithm: string;
+  readonly acceptQuorum: number | undefined;
   readonly members: readonly NodeId[];
   readonly stateMachine: URL;
   readonly storage: 'memory' | ClusterStorage;
@@ -50,6 +56,7 @@ const membersMax = 31;
 const optionNames = new Set([
   'algorithm',
   'nodes',
+  'acceptQuorum',
   'stateMachine',
   'storage',
   'electionTimeoutMs',
@@ -67,30 +74,48 @@ export function checkOptions(options: ClusterOptions): CheckedOptions {
   for (const name of Object.keys(options)) {
     if (!optionNames.has(name)) throw optionInvalid(name, '(given)', [...optionNames].join(', '));
   }
+  const algorithm = checkAlgorithm(options.algorithm ?? 'raft');
+  const members = checkNodes('nodes', options.nodes ?? 3);
   return {
-    algorithm: checkAlgorithm(options.algorithm ?? 'raft'),
-    members: checkNodes(options.nodes ?? 3),
+    algorithm,
+    acceptQuorum: checkAcceptQuorum(options.acceptQuorum, { algorithm, members }),
+    members,
     stateMachine: checkModule(options.stateMachine),
     storage: checkStorage(options.storage),
     tuning: checkTuning(options),
   };
 }
 
-function checkNodes(nodes: unknown): NodeId[] {
+/** @throws CodedError ERR_OPTION_INVALID */
+export function checkAcceptQuorum(
+  acceptQuorum: unknown,
+  { algorithm, members }: { readonly algorithm: string; readonly members: readonly NodeId[] },
+): number | undefined {
+  if (acceptQuorum === undefined) return undefined;
+  if (algorithm === 'raft') {
+    throw optionInvalid('acceptQuorum', acceptQuorum, 'no value: Raft commits by majority');
+  }
+  const isSize = Number.isInteger(acceptQuorum) && (acceptQuorum as number) >= 1;
+  if (isSize && (acceptQuorum as number) <= members.length) return acceptQuorum as number;
+  throw optionInvalid('acceptQuorum', acceptQuorum, `a whole number in 1..${members.length}`);
+}
+
+/** How many nodes, or their names; sorted. @throws CodedError ERR_OPTION_INVALID */
+export function checkNodes(option: string, nodes: unknown): NodeId[] {
   const allowed = `a whole number in 1..${membersMax}, or as many different names`;
   if (typeof nodes === 'number') {
     if (!Number.isInteger(nodes) || nodes < 1 || nodes > membersMax)
-      throw optionInvalid('nodes', nodes, allowed);
+      throw optionInvalid(option, nodes, allowed);
     return Array.from({ length: nodes }, (_, at) => nameOf(at) as NodeId);
   }
   if (!Array.isArray(nodes) || nodes.length < 1 || nodes.length > membersMax)
-    throw optionInvalid('nodes', nodes, allowed);
+    throw optionInvalid(option, nodes, allowed);
   for (const name of nodes) {
     if (!isName(name) || name === clientNodeName) {
-      throw optionInvalid('nodes', name, `names of letters, digits and . _ - other than ${clientNodeName}`);
+      throw optionInvalid(option, name, `names of letters, digits and . _ - other than ${clientNodeName}`);
     }
   }
-  if (new Set(nodes).size !== nodes.length) throw optionInvalid('nodes', nodes.join(','), 'different names');
+  if (new Set(nodes).size !== nodes.length) throw optionInvalid(option, nodes.join(','), 'different names');
   return [...(nodes as NodeId[])].sort();
 }
 

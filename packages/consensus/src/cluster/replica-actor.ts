@@ -3,15 +3,7 @@
  * what it was told, and opens the replica on them.
  */
 
-import {
-  type Behavior,
-  CodedError,
-  defineActor,
-  InvariantError,
-  loadModule,
-  messageOf,
-  type NodeId,
-} from '@quorate/core';
+import { type Behavior, CodedError, defineActor, InvariantError, loadModule, messageOf } from '@quorate/core';
 import {
   type DiskConditions,
   type FileSystem,
@@ -20,7 +12,7 @@ import {
   nodeFileSystem,
   tracingFileSystem,
 } from '@quorate/storage';
-import { openReplica, type ReplicaTuning } from '../replica/open-replica.ts';
+import { type OpenReplicaOptions, openReplica, type ReplicaTuning } from '../replica/open-replica.ts';
 import { asStateMachineDefinition } from '../state-machine.ts';
 import { loadProtocol } from './algorithm.ts';
 import { traceNowMs, traceWriter } from './disk-trace.ts';
@@ -33,8 +25,10 @@ export interface ReplicaArgument {
   readonly traceFile: string | undefined;
   readonly diskId: string | undefined;
   readonly stateMachine: string;
-  readonly algorithm: string;
-  readonly members: readonly NodeId[];
+  /** The epoch that a blank directory begins with. */
+  readonly epoch: OpenReplicaOptions['epoch'];
+  /** The node has no voice yet: see {@link OpenReplicaOptions.joins}. */
+  readonly joins: boolean;
   readonly tuning: ReplicaTuning;
 }
 
@@ -61,8 +55,8 @@ export default defineActor<unknown, unknown>(async (context): Promise<Behavior<u
     fileSystem: disk,
     directory: argument.directory ?? `/${context.node}`,
     machine: asStateMachineDefinition(module['default'], argument.stateMachine),
-    algorithm: argument.algorithm,
-    members: argument.members,
+    epoch: argument.epoch,
+    joins: argument.joins,
     loadProtocol,
     tuning: argument.tuning,
   });

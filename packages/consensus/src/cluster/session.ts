@@ -4,7 +4,15 @@
  * Commands are collected until the end of the turn and leave as batches. A batch is encoded once, is
  * immutable from then on, and is retried byte for byte until it is answered or nobody waits for it.
  */
-import { type Clock, CodedError, encodeValue, invariant, messageOf, optionInvalid } from '@quorate/core';
+import {
+  type Clock,
+  CodedError,
+  encodeValue,
+  invariant,
+  messageOf,
+  type NodeId,
+  optionInvalid,
+} from '@quorate/core';
 import type { LogIndex } from '../protocol.ts';
 import type { Consistency } from '../replica/message.ts';
 import { consistencies } from '../replica/message.ts';
@@ -24,6 +32,17 @@ import {
 export interface QueryOptions extends CallOptions {
   /** Default `linearizable`. */
   readonly consistency?: Consistency;
+  /**
+   * Which node answers. A linearizable read at a follower costs its leader a question and nobody a write.
+   * Default: the leader for `linearizable` and `lease`, any node for the weaker ones.
+   */
+  readonly node?: string;
+}
+
+/** How a read is asked, and of whom; no node: of whoever is fit for it. */
+interface ReadRoute {
+  readonly consistency: Consistency;
+  readonly node: NodeId | undefined;
 }
 
 export interface SessionLimitsOfClient {
@@ -73,7 +92,8 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   #lastBatch = 0;
   #outstanding = 0;
   #isFlushScheduled = false;
-  readonly #queries = new Map<Consistency, WaitingCall[]>();
+  /** By whom to ask and how, until the end of the turn. */
+  readonly #queries = new Map<string, { readonly route: ReadRoute; readonly calls: WaitingCall[] }>();
   /** Calls that only read: whatever becomes of them, nothing has changed. */
   readonly #reads = new WeakSet<WaitingCall>();
   readonly #aborts = new AbortWatch((call) => this.#aborted(call));
@@ -113,13 +133,19 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
     if (!consistencies.includes(consistency)) {
       return Promise.reject(optionInvalid('consistency', consistency, consistencies.join(', ')));
     }
+    const { nodes } = this.#parts.errands;
+    if (options.node !== undefined && !nodes.includes(options.node as NodeId)) {
+      return Promise.reject(optionInvalid('node', options.node, nodes.join(', ')));
+    }
+    const node = options.node as NodeId | undefined;
     const nowMs = this.#parts.clock.nowMs();
     return waitFor(query, options, nowMs, (call) => {
       this.#admit(call);
       this.#reads.add(call);
-      const calls = this.#queries.get(consistency);
-      if (calls === undefined) this.#queries.set(consistency, [call]);
-      else calls.push(call);
+      const key = `${consistency} ${node ?? ''}`;
+      const waiting = this.#queries.get(key);
+      if (waiting === undefined) this.#queries.set(key, { route: { consistency, node }, calls: [call] });
+      else waiting.calls.push(call);
       this.#flushLater();
     }) as Promise<Answered>;
   }
@@ -127,7 +153,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   /** Rejects what was not sent yet. What was sent is rejected by its errand. */
   rejectUnsent(error: CodedError): void {
     this.#dropQueue(error);
-    for (const calls of this.#queries.values()) for (const call of calls) fail(call, error);
+    for (const { calls } of this.#queries.values()) for (const call of calls) fail(call, error);
     this.#queries.clear();
   }
 
@@ -343,41 +369,43 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   // --- reads ------------------------------------------------------------------------------------
 
   #sendQueries(): void {
-    for (const [consistency, waiting] of this.#queries) {
+    for (const { route, calls } of this.#queries.values()) {
       this.#sendReads(
-        consistency,
-        waiting.filter((call) => !call.isSettled && isEncodable(call)),
+        route,
+        calls.filter((call) => !call.isSettled && isEncodable(call)),
       );
     }
     this.#queries.clear();
   }
 
-  #sendReads(consistency: Consistency, calls: readonly WaitingCall[]): void {
+  #sendReads(route: ReadRoute, calls: readonly WaitingCall[]): void {
     if (calls.length === 0) return;
     const queries = encodeTogether(calls);
     const { batchBytesMax } = this.#parts.limits;
     const expectedBytes = calls.length * this.#averageAnswerBytes;
     const isTooLarge =
       queries === undefined || Math.max(queries.byteLength, expectedBytes) > 2 * batchBytesMax;
-    if (isTooLarge && calls.length > 1) return this.#sendHalves(consistency, calls);
+    if (isTooLarge && calls.length > 1) return this.#sendHalves(route, calls);
     const [only] = calls;
     if (queries === undefined || queries.byteLength > callBytesMax) return refuseSize(only as WaitingCall);
-    this.#parts.errands.start(this.#readErrand(consistency, calls, queries));
+    this.#parts.errands.start(this.#readErrand(route, calls, queries));
   }
 
-  #sendHalves(consistency: Consistency, calls: readonly WaitingCall[]): void {
+  #sendHalves(route: ReadRoute, calls: readonly WaitingCall[]): void {
     const half = calls.length >> 1;
-    this.#sendReads(consistency, calls.slice(0, half));
-    this.#sendReads(consistency, calls.slice(half));
+    this.#sendReads(route, calls.slice(0, half));
+    this.#sendReads(route, calls.slice(half));
   }
 
-  #readErrand(consistency: Consistency, calls: readonly WaitingCall[], queries: Uint8Array): Errand {
-    const isLocal = consistency === 'session' || consistency === 'eventual';
+  #readErrand(route: ReadRoute, calls: readonly WaitingCall[], queries: Uint8Array): Errand {
+    const { consistency, node } = route;
+    const isWeak = consistency === 'session' || consistency === 'eventual';
+    const isLocal = node !== undefined;
     const atLeast = this.#seen;
     let earliestMs = 0;
     return {
-      target: isLocal ? 'any' : 'leader',
-      message: (request) => ({ type: 'read', request, consistency, atLeast, queries }),
+      target: node ?? (isWeak ? 'any' : 'leader'),
+      message: (request) => ({ type: 'read', request, consistency, isLocal, atLeast, queries }),
       answered: (answer: Answer) => {
         invariant(answer.type === 'answers', 'a read is answered by answers');
         if (consistency !== 'eventual') this.#saw(answer.index);
@@ -385,8 +413,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
         settleAll(calls, answer.answers);
       },
       rejected: (refusal) => {
-        if (refusal.code === 'ERR_OVERLOADED' && calls.length > 1)
-          return this.#sendHalves(consistency, calls);
+        if (refusal.code === 'ERR_OVERLOADED' && calls.length > 1) return this.#sendHalves(route, calls);
         const error = refusalError(refusal.code, refusal.message, false);
         for (const call of calls) fail(call, error);
       },

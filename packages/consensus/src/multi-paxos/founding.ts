@@ -7,7 +7,7 @@
  */
 import { invariant } from '@quorate/core';
 import type { Founding } from '../protocol.ts';
-import { type Ballot, ballotOf } from './ballot.ts';
+import { type Ballot, ballotOf, higherBallot } from './ballot.ts';
 import { encodeHardState } from './hard-state.ts';
 import { beginToLead } from './leader.ts';
 import type { MultiPaxosState } from './state.ts';
@@ -17,8 +17,10 @@ export function foundingBallot(ordinal: number): Ballot {
   return ballotOf({ round: 1, ordinal });
 }
 
-export function foundingHardState({ members, appointed, base }: Founding): Uint8Array {
-  return encodeHardState({ promised: foundingBallot(members.indexOf(appointed)), chosenUpTo: base });
+/** Whoever comes later knows choices of later ballots, and owes them the promise that goes with knowing. */
+export function foundingHardState({ members, appointed, base, reign }: Founding): Uint8Array {
+  const promised = higherBallot(foundingBallot(members.indexOf(appointed)), reign);
+  return encodeHardState({ promised, chosenUpTo: base });
 }
 
 /** The first thing that happens in the epoch, so nobody can have prepared a higher ballot here yet. */

@@ -111,8 +111,12 @@ export function start(options: ProtocolOptions, recovered: RecoveredState, nowMs
 
 export const foundingTerm = 1 as Term;
 
-/** Every member has voted for the appointed server in the first term: the election is over before it begins. */
-export function foundingHardState({ appointed }: Founding): Uint8Array {
+/**
+ * Every member has voted for the appointed server in the first term: the election is over before it begins.
+ * Whoever comes in a later term has not voted in that one.
+ */
+export function foundingHardState({ appointed, reign }: Founding): Uint8Array {
+  if (reign > foundingTerm) return encodeHardState({ currentTerm: reign, votedFor: undefined });
   return encodeHardState({ currentTerm: foundingTerm, votedFor: appointed });
 }
 

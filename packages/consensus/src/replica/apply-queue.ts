@@ -15,7 +15,7 @@ const sliceMs = 5;
 
 type Work =
   | { readonly type: 'entries'; readonly entries: readonly Entry[] }
-  | { readonly type: 'install'; readonly snapshot: SnapshotPlace };
+  | { readonly type: 'install'; readonly snapshot: SnapshotPlace; readonly installed: () => void };
 
 export interface ApplyQueueOptions {
   readonly clock: Clock;
@@ -47,10 +47,13 @@ export class ApplyQueue {
     this.#slice();
   }
 
-  /** What waits to be applied is in the snapshot, and older snapshots may be removed at any time from now on. */
-  install(snapshot: SnapshotPlace): void {
+  /**
+   * What waits to be applied is in the snapshot, and older snapshots may be removed at any time from now on.
+   * @param installed called when the snapshot is in the state, unless a newer one has taken its place
+   */
+  install(snapshot: SnapshotPlace, installed: () => void = () => undefined): void {
     this.#work.length = 0;
-    this.#work.push({ type: 'install', snapshot });
+    this.#work.push({ type: 'install', snapshot, installed });
     this.#slice();
   }
 
@@ -63,7 +66,7 @@ export class ApplyQueue {
     if (this.#activity !== 'idle') return;
     const stopAtMs = this.#options.clock.nowMs() + sliceMs;
     for (let next = this.#work.shift(); next !== undefined; next = this.#work.shift()) {
-      if (next.type === 'install') return this.#restore(next.snapshot);
+      if (next.type === 'install') return this.#restore(next.snapshot, next.installed);
       const left = this.#applyUntil(stopAtMs, next.entries);
       if (left.length === 0) continue;
       this.#work.unshift({ type: 'entries', entries: left });
@@ -79,7 +82,12 @@ export class ApplyQueue {
       if (clock.nowMs() >= stopAtMs) return entries.slice(at);
       const entry = entries[at];
       invariant(entry !== undefined, 'an array has its elements');
-      applied(state.apply(entry), entry);
+      const outcome = state.apply(entry);
+      applied(outcome, entry);
+      if (outcome.type !== 'sealed') continue;
+      // The epoch is over. What else its members chose is not part of the history; clients propose it anew.
+      this.#work.length = 0;
+      return [];
     }
     return [];
   }
@@ -90,10 +98,13 @@ export class ApplyQueue {
     this.#options.clock.defer(() => this.#resumeFrom('scheduled'));
   }
 
-  #restore(snapshot: SnapshotPlace): void {
+  #restore(snapshot: SnapshotPlace, installed: () => void): void {
     this.#activity = 'restoring';
     this.#options.restore(snapshot).then(
-      () => this.#resumeFrom('restoring'),
+      () => {
+        if (this.#activity === 'restoring') installed();
+        this.#resumeFrom('restoring');
+      },
       (error: unknown) => {
         // A newer one that came meanwhile replaces everything, whatever became of this one.
         if (this.#work.some(({ type }) => type === 'install')) this.#resumeFrom('restoring');

@@ -1,36 +1,54 @@
 /**
- * The charter of a replica: which epoch it serves, and the state machine whose commands its log holds.
+ * The charter: what a replica has durably written down about the epoch it serves, and the version of the
+ * state machine whose commands its log holds.
  *
- * It is the first record that a replica writes. On a restart the directory's charter wins over what the
- * options say, because the log behind it was written under it.
+ * It is the first record that a replica writes, and it is written anew with every epoch that the replica
+ * enters: from then on it neither votes nor acknowledges in an earlier one. On a restart the charter wins over
+ * what the options say, because the log behind it was written under it.
  */
-import { CodedError, decodeValue, encodeValue, integer, list, type NodeId, text, tuple } from '@quorate/core';
-import type { WriteAheadLog } from '@quorate/storage';
+import { anything, CodedError, decodeValue, encodeValue, flag, integer, list, tuple } from '@quorate/core';
+import type { LogRecord, WriteAheadLog } from '@quorate/storage';
+import type { LogIndex } from '../protocol.ts';
+import { decodeNextEpoch, type Epoch, encodeNextEpoch, type Standing } from './epoch.ts';
+
+/** An earlier epoch whose entries are still needed to build the state: up to `end`, where its STOP stands. */
+export interface EpochStretch {
+  readonly epoch: number;
+  readonly end: LogIndex;
+}
 
 export interface Charter {
-  readonly epoch: number;
-  readonly algorithm: string;
-  readonly members: readonly NodeId[];
+  readonly epoch: Epoch;
+  readonly standing: Standing;
+  /** Ascending; empty once a snapshot of the present epoch is durable. */
+  readonly trail: readonly EpochStretch[];
   readonly machineVersion: number;
 }
 
 /** The epoch number under which a group's charter stands in the log: no protocol has it. */
 const charterEpoch = 0;
-const formatVersion = 1;
-const schema = tuple(integer(), integer(1), text(4_096), list(text<NodeId>(128), 31), integer(1));
+const formatVersion = 2;
+const schema = tuple(
+  integer(formatVersion, formatVersion),
+  anything,
+  integer<LogIndex>(),
+  flag,
+  list(tuple(integer(1), integer<LogIndex>()), 1 << 16),
+  integer(1),
+);
 
 /** @throws CodedError ERR_LOG_CORRUPT when the record is no charter of ours */
 export function recoverCharter(log: WriteAheadLog, group: number): Charter | undefined {
   const record = log.recovered.find((found) => found.group === group && found.epoch === charterEpoch);
   if (record?.hardState === undefined) return undefined;
   try {
-    const [format, epoch, algorithm, members, machineVersion] = schema(
-      decodeValue(record.hardState),
-      'charter',
-    );
-    if (format !== formatVersion)
-      throw new CodedError('ERR_FRAME_INVALID', `charter: unknown form ${format}`, {});
-    return { epoch, algorithm, members, machineVersion };
+    const [, next, base, votes, trail, machineVersion] = schema(decodeValue(record.hardState), 'charter');
+    return {
+      epoch: { ...decodeNextEpoch(next, 'charter.epoch'), base },
+      standing: votes ? 'voter' : 'learner',
+      trail: trail.map(([epoch, end]) => ({ epoch, end })),
+      machineVersion,
+    };
   } catch (error) {
     throw new CodedError(
       'ERR_LOG_CORRUPT',
@@ -41,13 +59,18 @@ export function recoverCharter(log: WriteAheadLog, group: number): Charter | und
   }
 }
 
-/** Resolves when the charter is durable. */
-export function writeCharter(log: WriteAheadLog, group: number, charter: Charter): Promise<void> {
-  const { epoch, algorithm, members, machineVersion } = charter;
-  const state = encodeValue([formatVersion, epoch, algorithm, members, machineVersion]);
-  return new Promise((resolve) => {
-    log.append([{ type: 'hard-state', group, epoch: charterEpoch, state }], resolve);
-  });
+/** The record that makes the charter durable. */
+export function charterRecord(group: number, charter: Charter): LogRecord {
+  const { epoch, standing, trail, machineVersion } = charter;
+  const state = encodeValue([
+    formatVersion,
+    encodeNextEpoch(epoch),
+    epoch.base,
+    standing === 'voter',
+    trail.map(({ epoch: number, end }) => [number, end]),
+    machineVersion,
+  ]);
+  return { type: 'hard-state', group, epoch: charterEpoch, state };
 }
 
 /** @throws CodedError ERR_FOREIGN_DATA when the log was written by another version of the state machine */

@@ -6,10 +6,10 @@
  */
 import {
   type ActorContext,
+  type ActorRef,
   type Address,
   type Behavior,
   CodedError,
-  invariant,
   messageOf,
   type NodeId,
   parseAddress,
@@ -17,19 +17,21 @@ import {
 import {
   type FileSystem,
   openNodeDirectory,
-  type RecoveredLog,
   readNodeDirectory,
   SnapshotStore,
   WriteAheadLog,
 } from '@quorate/storage';
-import type { Entry, LogIndex, Protocol, RecoveredState, Reign } from '../protocol.ts';
+import { learnerOn } from '../learner/learner.ts';
+import type { LogIndex, Protocol } from '../protocol.ts';
 import type { StateMachineDefinition } from '../state-machine.ts';
-import { type Charter, recoverCharter, requireMachineVersion, writeCharter } from './charter.ts';
+import { type Charter, charterRecord, recoverCharter, requireMachineVersion } from './charter.ts';
 import { leaseMsFor } from './clock-bound.ts';
+import type { Epoch, NextEpoch } from './epoch.ts';
+import { Epochs, type StartProtocolOptions } from './epochs.ts';
+import { recoverState } from './recover-state.ts';
 import { Replica } from './replica.ts';
-import { ReplicatedState } from './replicated-state.ts';
-import { restoreSnapshot } from './restore-snapshot.ts';
-import type { SessionLimits } from './session-table.ts';
+import type { ReplicatedState } from './replicated-state.ts';
+import { defaultSessionLimits, type SessionLimits } from './session-table.ts';
 
 /** Tunables of a replica; durations in milliseconds, sizes in bytes. */
 export interface ReplicaTuning {
@@ -65,9 +67,12 @@ export interface OpenReplicaOptions {
   /** The disk that this node is known by; undefined while the cluster starts for the first time. */
   readonly diskId?: string | undefined;
   readonly machine: StateMachineDefinition;
-  /** What the first start writes into the charter; later starts find it there. */
-  readonly algorithm: string;
-  readonly members: readonly NodeId[];
+  /**
+   * The epoch that a blank directory begins with; later starts find theirs in the charter. `joins`: the group
+   * exists already and this node has no voice in it yet, so it learns until an epoch names it.
+   */
+  readonly epoch: Pick<NextEpoch, 'number' | 'algorithm' | 'acceptQuorum' | 'members'>;
+  readonly joins?: boolean;
   /** Gives the protocol that a charter names. */
   readonly loadProtocol: (algorithm: string) => Promise<Protocol<unknown, unknown>>;
   readonly tuning: ReplicaTuning;
@@ -81,11 +86,11 @@ export interface OpenReplicaOptions {
 
 export interface OpenedReplica {
   readonly replica: Replica;
-  readonly protocol: Protocol<unknown, unknown>;
-  readonly protocolState: unknown;
   readonly state: ReplicatedState;
   readonly log: WriteAheadLog;
-  readonly charter: Charter;
+  /** Of the epoch that the replica serves at the moment. */
+  readonly protocol: Protocol<unknown, unknown>;
+  readonly protocolState: unknown;
 }
 
 /** The name that every replica's actor has on its node. */
@@ -119,7 +124,10 @@ export async function openReplica(
     onFailure: (error) => (replica === undefined ? failOpening(error) : replica.fail(error)),
   });
   try {
-    const opened = await Promise.race([startProtocol(context, options, log), failedWhileOpening]);
+    const opened = await Promise.race([
+      startReplica(context, options, { log, diskId: disk.diskId }),
+      failedWhileOpening,
+    ]);
     // The charter is durable: from here on a directory without a log is one that was wiped.
     await disk.establish();
     replica = opened.replica;
@@ -153,85 +161,142 @@ function requireDisk(directory: string, found: string, expected: string): void {
   );
 }
 
-async function startProtocol(
+async function startReplica(
   context: ActorContext,
   options: OpenReplicaOptions,
-  log: WriteAheadLog,
+  disk: { readonly log: WriteAheadLog; readonly diskId: string },
 ): Promise<OpenedReplica> {
   const { fileSystem, directory, machine, tuning } = options;
   const { node, clock } = context;
+  const { log, diskId } = disk;
   const found = recoverCharter(log, group);
-  const charter = found ?? {
-    epoch: 1,
-    algorithm: options.algorithm,
-    members: options.members,
-    machineVersion: machine.version,
-  };
+  const charter = found ?? firstCharter(options);
   requireMachineVersion(charter, machine.version);
-  const { epoch } = charter;
-  const protocol = await options.loadProtocol(charter.algorithm);
+  const { epoch, standing } = charter;
+  const protocolFor = async (of: Epoch, as: Charter['standing']): Promise<Protocol<unknown, unknown>> =>
+    as === 'learner' ? learnerOn(diskId) : options.loadProtocol(of.algorithm);
+  const protocol = await protocolFor(epoch, standing);
   const snapshots = await SnapshotStore.open({ fileSystem, directory: `${directory}/snapshots` });
-  if (found === undefined) await writeCharter(log, group, charter);
+  if (found === undefined) await written(log, charter);
 
-  const recovered = recoverState(log.recovered, epoch);
-  const state = new ReplicatedState(machine, options.sessionLimits);
-  const { snapshot } = recovered;
-  if (snapshot.index > 0) await restoreSnapshot(snapshots, { group, epoch, ...snapshot }, state);
-  const { electionTimeoutMs, heartbeatMs, appendBytesMax, appendsInFlightMax, uncommittedBytesMax } = tuning;
-  const protocolState = protocol.start(
-    {
-      self: node,
-      members: charter.members,
-      electionTimeoutMs,
-      heartbeatMs,
-      appendBytesMax,
-      appendsInFlightMax,
-      uncommittedBytesMax,
-      leaseMs: leaseMsFor(electionTimeoutMs[0]),
-      seed: context.random.below(2 ** 32),
-    },
-    recovered,
-    clock.nowMs(),
-  );
-  const peers = new Map(
-    charter.members.map((peer) => [peer, context.actor(`${peer}/${replicaActorName}` as Address)]),
-  );
+  const { state, restoredFrom, recovered } = await recoverState({
+    group,
+    charter,
+    log,
+    snapshots,
+    machine,
+    sessionLimits: options.sessionLimits ?? defaultSessionLimits,
+  });
+  const startProtocol = (start: StartProtocolOptions): unknown => startIn(context, tuning, start);
+  const protocolState = startProtocol({ epoch, protocol, recovered, isAppointed: false });
+  const peers = new Map<NodeId, ActorRef>();
+  const { heartbeatMs, electionTimeoutMs, uncommittedBytesMax, snapshotEveryBytes, snapshotChunkBytes } =
+    tuning;
   const replica = new Replica({
     node,
     group,
-    epoch,
     clock,
     random: context.random.fork('replica'),
-    protocol,
-    protocolState,
     log,
     snapshots,
     state,
-    snapshotIndex: snapshot.index,
-    snapshotEveryBytes: tuning.snapshotEveryBytes,
-    snapshotChunkBytes: tuning.snapshotChunkBytes,
+    restoredFrom,
+    snapshotEveryBytes,
+    snapshotChunkBytes,
     heartbeatMs,
+    electionTimeoutMs,
+    uncommittedBytesMax,
     mailboxDepth: () => context.mailboxDepth(),
-    isMember: (name) => peers.has(name),
     peer(name) {
-      const ref = peers.get(name);
-      invariant(ref !== undefined, `${name} is a member of the epoch`);
+      const known = peers.get(name);
+      if (known !== undefined) return known;
+      const ref = context.actor(`${name}/${replicaActorName}` as Address);
+      peers.set(name, ref);
       return ref;
     },
     warn: (message, error) =>
       context.log.warn(message, error === undefined ? {} : { error: messageOf(error) }),
     failed: (error) => options.onFailure?.(error),
+    epochs: (ports) =>
+      new Epochs(
+        {
+          ...ports,
+          node,
+          group,
+          diskId,
+          clock,
+          log,
+          charter,
+          heartbeatMs,
+          electionTimeoutMs,
+          pageBytesMax: tuning.appendBytesMax,
+          protocolFor,
+          startProtocol,
+        },
+        protocol,
+        protocolState,
+      ),
+    tryAlgorithm: options.loadProtocol,
   });
-  return { replica, protocol, protocolState, state, log, charter };
+  return {
+    replica,
+    state,
+    log,
+    get protocol() {
+      return replica.run.protocol;
+    },
+    get protocolState() {
+      return replica.run.protocolState;
+    },
+  };
+}
+
+function firstCharter({ epoch, joins, machine }: OpenReplicaOptions): Charter {
+  return {
+    epoch: { ...epoch, disks: new Map(), base: 0 as LogIndex, appointed: undefined },
+    standing: joins === true ? 'learner' : 'voter',
+    trail: [],
+    machineVersion: machine.version,
+  };
+}
+
+function written(log: WriteAheadLog, charter: Charter): Promise<void> {
+  return new Promise((resolve) => {
+    log.append([charterRecord(group, charter)], resolve);
+  });
+}
+
+function startIn(
+  context: ActorContext,
+  tuning: ReplicaTuning,
+  { epoch, protocol, recovered, isAppointed }: StartProtocolOptions,
+): unknown {
+  const { electionTimeoutMs, heartbeatMs, appendBytesMax, appendsInFlightMax, uncommittedBytesMax } = tuning;
+  return protocol.start(
+    {
+      self: context.node,
+      members: epoch.members,
+      electionTimeoutMs,
+      heartbeatMs,
+      appendBytesMax,
+      appendsInFlightMax,
+      uncommittedBytesMax,
+      seed: context.random.below(2 ** 32),
+      leaseMs: leaseMsFor(electionTimeoutMs[0]),
+      ...(epoch.acceptQuorum === undefined ? {} : { acceptQuorum: epoch.acceptQuorum }),
+      isAppointed,
+    },
+    recovered,
+    context.clock.nowMs(),
+  );
 }
 
 /** The actor around a replica: messages, timers and the watch over its peers. */
 function replicaBehavior(
   context: ActorContext,
-  { replica, charter }: OpenedReplica,
+  { replica }: OpenedReplica,
   { heartbeatMs, peerDownHints }: ReplicaTuning,
 ): Behavior<unknown, void> {
-  const members = new Set<string>(charter.members);
   /** Peers whose end this actor will be told of. */
   const watched = new Set<NodeId>();
   // Whatever is thrown here is a bug. The actor would end without a word; the replica says why it stopped.
@@ -247,7 +312,8 @@ function replicaBehavior(
   return {
     receive(wire, from) {
       const fromNode = parseAddress(from.address).node;
-      if (peerDownHints && members.has(fromNode) && fromNode !== context.node && !watched.has(fromNode)) {
+      const isPeer = replica.run.isMember(fromNode) && fromNode !== context.node;
+      if (peerDownHints && isPeer && !watched.has(fromNode)) {
         watched.add(fromNode);
         context.watch(from);
       }
@@ -261,21 +327,5 @@ function replicaBehavior(
       if (signal.reason === 'node-down') guarded(() => replica.peerDown(peer));
     },
     stopped: () => replica.stop(),
-  };
-}
-
-function recoverState(recovered: readonly RecoveredLog[], epoch: number): RecoveredState {
-  const found = recovered.find((log) => log.group === group && log.epoch === epoch);
-  if (found === undefined) {
-    return { hardState: undefined, snapshot: { index: 0 as LogIndex, reign: 0 as Reign }, entries: [] };
-  }
-  const { hardState, snapshot, entries } = found;
-  for (const { index } of entries) {
-    invariant(index > snapshot.index, 'recovered entries stand above the snapshot');
-  }
-  return {
-    hardState,
-    snapshot: { index: snapshot.index as LogIndex, reign: snapshot.reign as Reign },
-    entries: entries as readonly Entry[],
   };
 }

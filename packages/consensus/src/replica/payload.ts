@@ -1,5 +1,6 @@
 /**
- * What a log entry's payload says: a batch of commands of one session, or the opening of a session.
+ * What a log entry's payload says: a batch of commands of one session, the opening of a session, or the STOP
+ * that ends an epoch.
  *
  * The client encodes a batch once; the leader, the log and the followers carry those bytes unread, and
  * each replica decodes them when it applies them. The fixed header stands outside MessagePack, so that
@@ -8,12 +9,15 @@
  * ```text
  * batch: | kind=1 u8 | session f64 | batch f64 | acknowledgedBelow f64 | commands: MessagePack array |
  * open:  | kind=2 u8 | MessagePack [name or null, nonce] |
+ * stop:  | kind=3 u8 | MessagePack [next epoch, nonce] |
  * ```
  */
-import { CodedError, decodeValue, encodeValue, optional, text, tuple } from '@quorate/core';
+import { anything, CodedError, decodeValue, encodeValue, optional, text, tuple } from '@quorate/core';
+import { decodeNextEpoch, encodeNextEpoch, type NextEpoch } from './epoch.ts';
 
 const kindBatch = 1;
 const kindOpen = 2;
+const kindStop = 3;
 const batchHeaderBytes = 1 + 3 * 8;
 
 /**
@@ -33,7 +37,8 @@ export interface BatchHeader {
 
 export type Payload =
   | ({ readonly type: 'batch'; readonly commands: readonly unknown[] } & BatchHeader)
-  | { readonly type: 'open'; readonly name: string | undefined; readonly nonce: string };
+  | { readonly type: 'open'; readonly name: string | undefined; readonly nonce: string }
+  | { readonly type: 'stop'; readonly next: NextEpoch; readonly nonce: string };
 
 export function encodeBatch(header: BatchHeader, commands: readonly unknown[]): Uint8Array {
   const body = encodeValue(commands);
@@ -48,9 +53,18 @@ export function encodeBatch(header: BatchHeader, commands: readonly unknown[]): 
 }
 
 export function encodeOpen(name: string | undefined, nonce: string): Uint8Array {
-  const body = encodeValue([name ?? null, nonce]);
+  return withKind(kindOpen, [name ?? null, nonce]);
+}
+
+/** The command that ends the present epoch and begins `next`. */
+export function encodeStop(next: NextEpoch, nonce: string): Uint8Array {
+  return withKind(kindStop, [encodeNextEpoch(next), nonce]);
+}
+
+function withKind(kind: number, value: unknown): Uint8Array {
+  const body = encodeValue(value);
   const payload = new Uint8Array(1 + body.byteLength);
-  payload[0] = kindOpen;
+  payload[0] = kind;
   payload.set(body, 1);
   return payload;
 }
@@ -72,7 +86,11 @@ function readBatchHeader(payload: Uint8Array): BatchHeader {
   return header;
 }
 
-/** What the payload will be known by when it is applied, read without decoding commands. @throws CodedError ERR_FRAME_INVALID */
+/**
+ * What a client's payload will be known by when it is applied, read without decoding commands. A STOP is no
+ * payload of clients.
+ * @throws CodedError ERR_FRAME_INVALID
+ */
 export function payloadIdentity(payload: Uint8Array): BatchHeader | { readonly nonce: string } {
   if (payload[0] !== kindOpen) return readBatchHeader(payload);
   const [, nonce] = openSchema(decodeValue(payload.subarray(1)), 'open');
@@ -92,12 +110,17 @@ export function decodePayload(payload: Uint8Array): Payload {
       const [name, nonce] = openSchema(decodeValue(payload.subarray(1)), 'open');
       return { type: 'open', name, nonce };
     }
+    case kindStop: {
+      const [next, nonce] = stopSchema(decodeValue(payload.subarray(1)), 'stop');
+      return { type: 'stop', next: decodeNextEpoch(next, 'stop.next'), nonce };
+    }
     default:
       throw malformed(`unknown kind ${payload[0]}`);
   }
 }
 
 export const sessionNameLengthMax = 256;
+const stopSchema = tuple(anything, text(64));
 const openSchema = tuple(optional(text(sessionNameLengthMax)), text(64));
 
 function isCount(value: number): boolean {

@@ -4,56 +4,113 @@
  *
  * A read that a protocol confirmed stays good whatever happens to the leader afterwards: it was asked
  * before the confirmation, and a state at or past the index holds everything acknowledged before that.
- * [RaftThesis §6.4]
+ * [RaftThesis §6.4] Only the end of its epoch may void it: see `mayServeRead`.
  */
+import type { NodeId } from '@quorate/core';
 import type { LogIndex } from '../protocol.ts';
+import { type Epoch, mayServeRead } from './epoch.ts';
 import type { Asker } from './waiting-clients.ts';
 
-export interface PendingRead {
+/** A client's queries, to be answered here. */
+export interface ClientRead {
+  readonly type: 'client';
   readonly asker: Asker;
   readonly queries: readonly unknown[];
+  readonly mayUseLease: boolean;
+}
+
+/** A follower's question from which index on it may answer its own client. `read`: its number there. */
+export interface PeerRead {
+  readonly type: 'peer';
+  readonly peer: NodeId;
+  readonly epoch: number;
+  readonly read: number;
+  readonly mayUseLease: false;
+}
+
+export type PendingRead = ClientRead | PeerRead;
+
+interface Unconfirmed {
+  readonly read: PendingRead;
+  readonly askedAtMs: number;
+}
+
+interface Confirmed {
+  readonly read: ClientRead;
+  readonly index: LogIndex;
+  /** Confirmed by a leader; otherwise it never asked for more than this replica's own state. */
+  readonly isLinearizable: boolean;
+  readonly askedAtMs: number;
 }
 
 export class PendingReads {
-  /** Asked of the protocol, by read number. */
-  readonly #unconfirmed = new Map<number, PendingRead>();
-  #confirmed: { readonly read: PendingRead; readonly index: LogIndex }[] = [];
+  /** Asked of the protocol, or of the leader, by read number. */
+  readonly #unconfirmed = new Map<number, Unconfirmed>();
+  #confirmed: Confirmed[] = [];
   #lastNumber = 0;
 
   /** @returns the number under which the protocol will speak of this read */
-  ask(read: PendingRead): number {
+  ask(read: PendingRead, nowMs: number): number {
     this.#lastNumber += 1;
-    this.#unconfirmed.set(this.#lastNumber, read);
+    this.#unconfirmed.set(this.#lastNumber, { read, askedAtMs: nowMs });
     return this.#lastNumber;
   }
 
-  confirm(number: number, index: LogIndex): void {
-    const read = this.#unconfirmed.get(number);
-    if (read === undefined) return;
+  /** @returns the peer's read that has its answer by this; a client's waits for the state */
+  confirm(number: number, index: LogIndex): PeerRead | undefined {
+    const found = this.#unconfirmed.get(number);
+    if (found === undefined) return undefined;
     this.#unconfirmed.delete(number);
-    this.serveFrom(read, index);
+    const { read, askedAtMs } = found;
+    if (read.type === 'peer') return read;
+    this.#confirmed.push({ read, index, isLinearizable: true, askedAtMs });
+    return undefined;
   }
 
-  /** The read may be served from a state that has applied `index`. */
-  serveFrom(read: PendingRead, index: LogIndex): void {
-    this.#confirmed.push({ read, index });
+  /** The read asks for no more than a state that has applied `index`. */
+  serveFrom(read: ClientRead, index: LogIndex, nowMs: number): void {
+    this.#confirmed.push({ read, index, isLinearizable: false, askedAtMs: nowMs });
   }
 
   refuse(number: number): PendingRead | undefined {
-    const read = this.#unconfirmed.get(number);
+    const found = this.#unconfirmed.get(number);
     this.#unconfirmed.delete(number);
-    return read;
+    return found?.read;
   }
 
   /** Takes out all reads that are still unconfirmed, as when leadership is lost. */
   refuseAll(): readonly PendingRead[] {
-    const reads = [...this.#unconfirmed.values()];
+    const reads = [...this.#unconfirmed.values()].map(({ read }) => read);
     this.#unconfirmed.clear();
     return reads;
   }
 
+  /** Takes out what was asked before `beforeMs` and has no confirmation: the answer of a leader may be lost. */
+  refuseOlder(beforeMs: number): readonly PendingRead[] {
+    const old: PendingRead[] = [];
+    for (const [number, { read, askedAtMs }] of this.#unconfirmed) {
+      // In the order of asking: what follows is younger.
+      if (askedAtMs >= beforeMs) break;
+      this.#unconfirmed.delete(number);
+      old.push(read);
+    }
+    return old;
+  }
+
+  /** The epoch has ended where `next` begins: what was confirmed beyond that has to be asked anew. */
+  seal(next: Epoch): void {
+    const voided = this.#confirmed.filter((read) => read.isLinearizable && !mayServeRead(read, next));
+    this.#confirmed = this.#confirmed.filter((read) => !voided.includes(read));
+    for (const { read, askedAtMs } of voided) this.ask(read, askedAtMs);
+  }
+
+  /** Every unconfirmed read, to be asked of another protocol. */
+  unconfirmed(): readonly { readonly number: number; readonly read: PendingRead }[] {
+    return [...this.#unconfirmed].map(([number, { read }]) => ({ number, read }));
+  }
+
   /** Takes out the reads that a state at `appliedIndex` may answer, in the order they came. */
-  due(appliedIndex: LogIndex): readonly PendingRead[] {
+  due(appliedIndex: LogIndex): readonly ClientRead[] {
     if (this.#confirmed.length === 0) return [];
     const due = this.#confirmed.filter(({ index }) => index <= appliedIndex);
     if (due.length > 0) this.#confirmed = this.#confirmed.filter(({ index }) => index > appliedIndex);

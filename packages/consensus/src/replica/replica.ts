@@ -1,206 +1,216 @@
 /**
  * The replica: the only place where protocol, log, links and state machine meet.
  *
- * Whatever happens becomes an input of the protocol, one at a time; whatever the protocol answers is an
- * effect, and each kind of effect is carried out by one function below. The order of effects is kept:
- * that is what makes a reply wait for its write.
+ * It hands each message to the part that it concerns, and carries out what the protocol of its epoch answers,
+ * one function for each kind of effect.
  */
 import {
   type ActorRef,
   assertNever,
   type Clock,
   CodedError,
-  decodeValue,
   type ErrorCode,
   errorToData,
   invariant,
-  messageOf,
   type NodeId,
   type Random,
 } from '@quorate/core';
-import type { LogRecord, SnapshotStore, WriteAheadLog } from '@quorate/storage';
-import type {
-  Effect,
-  Input,
-  LogIndex,
-  Outgoing,
-  Protocol,
-  ProtocolStatus,
-  RefusalReason,
-} from '../protocol.ts';
+import type { SnapshotStore, WriteAheadLog } from '@quorate/storage';
+import type { ProtocolStatus } from '../protocol.ts';
 import { ApplyQueue } from './apply-queue.ts';
-import { HandledRequests } from './handled-requests.ts';
+import type { Epoch } from './epoch.ts';
+import type { EpochRun, InstallEffect, RunEffect } from './epoch-run.ts';
+import type { Epochs, EpochsParts } from './epochs.ts';
+import { LeadTransfer } from './lead-transfer.ts';
 import type { ReplicaMessage, ReplicaStatus, SnapshotOffer } from './message.ts';
-import { decodeReplicaMessage, encodeClientMessage, encodeReplicaMessage } from './message.ts';
-import { payloadBytesMax, payloadIdentity } from './payload.ts';
-import { PendingReads } from './pending-reads.ts';
+import { decodeReplicaMessage, encodeClientMessage, encodeReplicaMessage } from './message-codec.ts';
+import { encodeStop } from './payload.ts';
+import { Proposals } from './proposals.ts';
+import { ReadDesk } from './read-desk.ts';
+import { Reconfiguration } from './reconfiguration.ts';
 import type { ReplicatedState } from './replicated-state.ts';
 import { restoreSnapshot } from './restore-snapshot.ts';
-import { SnapshotKeeper } from './snapshot-keeper.ts';
-import { SnapshotReceiver } from './snapshot-receiver.ts';
-import { SnapshotSender } from './snapshot-sender.ts';
-import {
-  type Asker,
-  answer,
-  batchKey,
-  openKey,
-  refuse,
-  reject,
-  toClient,
-  WaitingClients,
-} from './waiting-clients.ts';
-
-type ProtocolInput = Input<unknown>;
-type ProtocolEffect = Effect<unknown>;
+import { SnapshotExchange } from './snapshot-exchange.ts';
+import { SnapshotKeeper, type SnapshotPlace } from './snapshot-keeper.ts';
+import { type Asker, refuse } from './waiting-clients.ts';
 
 export interface ReplicaParts {
   readonly node: NodeId;
   readonly group: number;
-  readonly epoch: number;
   readonly clock: Clock;
   /** Another one in each life of the node. */
   readonly random: Random;
-  readonly protocol: Protocol<unknown, unknown>;
-  readonly protocolState: unknown;
   readonly log: WriteAheadLog;
   readonly snapshots: SnapshotStore;
   readonly state: ReplicatedState;
-  /** Index and reign of the snapshot that the log counts from. */
-  readonly snapshotIndex: LogIndex;
+  /** The snapshot that the state was restored from. */
+  readonly restoredFrom: SnapshotPlace | undefined;
   /** Payload bytes applied between two snapshots. */
   readonly snapshotEveryBytes: number;
   /** Bytes of a snapshot that travel in one message. */
   readonly snapshotChunkBytes: number;
   readonly heartbeatMs: number;
+  readonly electionTimeoutMs: readonly [min: number, max: number];
+  readonly uncommittedBytesMax: number;
   readonly mailboxDepth: () => number;
-  readonly isMember: (node: NodeId) => boolean;
-  /** The replica of another member. */
+  /** The replica of this group on another node. */
   readonly peer: (node: NodeId) => ActorRef;
   /** Something to tell an operator that is not fatal. */
   readonly warn: (message: string, error?: unknown) => void;
   /** Called once when the replica stops for good; nothing is acknowledged after it. */
   readonly failed: (error: unknown) => void;
+  /** Makes the epochs of this replica, on what was recovered. */
+  readonly epochs: (
+    ports: Pick<EpochsParts, 'send' | 'carryOut' | 'entered' | 'asked' | 'bringAlong' | 'failed'>,
+  ) => Epochs;
+  readonly tryAlgorithm: (algorithm: string) => Promise<unknown>;
 }
 
 export class Replica {
   readonly #parts: ReplicaParts;
-  readonly #inputs: ProtocolInput[] = [];
-  #isStepping = false;
-  #leads = false;
-  readonly #handled = new HandledRequests();
-  readonly #waiting = new WaitingClients();
-  readonly #reads = new PendingReads();
-  /** One for each `propose` input that has no `accepted` or `refused` yet. */
-  readonly #proposing: { readonly key: string; readonly asker: Asker }[] = [];
+  readonly #epochs: Epochs;
+  readonly #reads: ReadDesk;
+  readonly #proposals: Proposals;
+  readonly #reconfiguration: Reconfiguration;
   readonly #applyQueue: ApplyQueue;
   readonly #keeper: SnapshotKeeper;
-  readonly #sender: SnapshotSender;
-  readonly #receiver: SnapshotReceiver;
+  readonly #exchange: SnapshotExchange;
   readonly #watchers = new Map<string, ActorRef>();
+  readonly #transfer: LeadTransfer;
+  #leads = false;
   #lastPublished = '';
   #failure: { readonly code: ErrorCode; readonly message: string } | undefined;
   #isStopped = false;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
+    const { node, clock, state } = parts;
+    this.#transfer = new LeadTransfer(node);
     this.#applyQueue = new ApplyQueue({
-      clock: parts.clock,
-      state: parts.state,
-      restore: (snapshot) => {
-        const { group, epoch, snapshots, state } = parts;
-        return restoreSnapshot(snapshots, { group, epoch, ...snapshot }, state);
-      },
+      clock,
+      state,
+      restore: (place) => restoreSnapshot(parts.snapshots, { group: parts.group, ...place }, state),
       applied: (outcome, entry) => {
-        this.#keeper.applied(entry, entry.payload.byteLength);
-        this.#waiting.applied(outcome, entry.index);
+        const epoch = outcome.type === 'sealed' ? outcome.next.number - 1 : state.epoch.number;
+        this.#keeper.applied({ epoch, index: entry.index, reign: entry.reign }, entry.payload.byteLength);
+        this.#proposals.applied(outcome, entry.index);
+        if (outcome.type === 'sealed') this.#sealed(outcome.next);
       },
-      readable: () => {
-        this.#serveReads();
-        this.#keeper.takeIfDue();
-      },
+      readable: () => this.#readable(),
       failed: (error) => this.fail(error),
     });
     this.#keeper = new SnapshotKeeper({
       group: parts.group,
-      epoch: parts.epoch,
-      state: parts.state,
+      state,
       snapshots: parts.snapshots,
       log: parts.log,
-      countsFrom: parts.snapshotIndex,
+      countsFrom: parts.restoredFrom,
       everyBytes: parts.snapshotEveryBytes,
-      compacted: (index) => this.#input({ type: 'compacted', index }),
+      taken: ({ epoch }) => {
+        if (epoch === this.#epochs.run.epoch.number) this.#epochs.shortenTrail();
+      },
+      compacted: ({ epoch, index }) => this.#epochs.runOf(epoch)?.input({ type: 'compacted', index }),
       warn: parts.warn,
     });
-    this.#sender = new SnapshotSender({
+    this.#exchange = new SnapshotExchange({
       group: parts.group,
-      epoch: parts.epoch,
-      clock: parts.clock,
+      clock,
       snapshots: parts.snapshots,
+      keeper: this.#keeper,
+      epochs: () => this.#epochs,
       firstTransfer: parts.random.below(2 ** 32) * 2 ** 20,
       chunkBytes: parts.snapshotChunkBytes,
       retryAfterMs: 4 * parts.heartbeatMs,
-      send: (to, message) => this.#sendToPeer(to, message),
-      done: (to, delivered) => this.#input({ type: 'snapshot-sent', to, delivered }),
+      send: (to, message) => this.#send(to, message),
+      skipTo: (offer) => this.#skipTo(offer),
+      warn: parts.warn,
     });
-    this.#receiver = new SnapshotReceiver({
-      snapshots: parts.snapshots,
-      send: (to, message) => this.#sendToPeer(to, message),
-      received: (from, offer) => this.#snapshotReceived(from, offer),
-      failed: (error) => parts.warn('a snapshot could not be received', error),
+    this.#reconfiguration = new Reconfiguration({
+      node,
+      epoch: () => this.#epochs.run.epoch,
+      commitIndex: () => this.#status().commitIndex,
+      appliedIndex: () => state.appliedIndex,
+      nowMs: () => clock.nowMs(),
+      tryAlgorithm: parts.tryAlgorithm,
+      propose: (asker, next) => {
+        this.#epochs.run.input({ type: 'seal' });
+        const nonce = `${node}/${parts.random.next()}`;
+        this.#proposals.proposeStop(asker, nonce, encodeStop(next, nonce));
+      },
     });
+    this.#proposals = new Proposals({
+      node,
+      state,
+      wallMs: () => clock.wallMs(),
+      leads: () => !this.#isStopped && this.#status().role === 'leader',
+      leaderHint: () => this.#leaderHint(),
+      isHolding: () => this.#epochs.isMoving || this.#reconfiguration.isSealing,
+      propose: (proposal) => this.#epochs.run.input({ type: 'propose', proposals: [proposal] }),
+      heldBytesMax: parts.uncommittedBytesMax,
+    });
+    this.#reads = new ReadDesk({
+      node,
+      group: parts.group,
+      clock,
+      state,
+      epochs: () => this.#epochs,
+      isReadable: () => this.#applyQueue.isReadable,
+      leaderHint: () => this.#leaderHint(),
+      send: (to, message) => this.#send(to, message),
+      patienceMs: 4 * parts.electionTimeoutMs[1],
+    });
+    this.#epochs = parts.epochs({
+      send: (to, message) => this.#send(to, message),
+      carryOut: (run, effect) => this.#carryOut(run, effect),
+      entered: (run) => this.#entered(run),
+      asked: (learner, ask) => this.#reconfiguration.asked(learner, ask),
+      bringAlong: (peer, epoch) => this.#exchange.sendTo(peer, epoch),
+      failed: (error) => this.fail(error),
+    });
+  }
+
+  /** The epoch that this replica serves, for checkers. */
+  get run(): EpochRun {
+    return this.#epochs.run;
   }
 
   /** Handles a message from a peer's replica or from a client. Bytes that are no message of ours are reported. */
   receive(wire: unknown, from: ActorRef, fromNode: NodeId): void {
-    let message: ReplicaMessage;
+    if (this.#isStopped) return this.#receiveStopped(wire, from);
     try {
-      message = decodeReplicaMessage(wire);
-      if (!this.#mayCome(message, fromNode)) {
-        throw new CodedError('ERR_FRAME_INVALID', `${message.type} comes from members only`, {});
-      }
-      if (message.type === 'protocol') return this.#protocolMessage(message, fromNode);
+      this.#dispatch(decodeReplicaMessage(wire), from, fromNode);
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
-      return this.#parts.warn(`a message from ${from.address} was refused`, error);
-    }
-    switch (message.type) {
-      case 'snapshot-offer':
-        return this.#snapshotOffered(fromNode, message);
-      case 'snapshot-chunk':
-        return this.#receiver.chunk(fromNode, message.transfer, message.offset, message.chunk);
-      case 'snapshot-progress':
-        return this.#sender.progress(fromNode, message.transfer, message.nextOffset);
-      case 'propose':
-        return this.#propose({ client: from, request: message.request }, message.payload);
-      case 'read':
-        return this.#read({ client: from, request: message.request }, message);
-      case 'watch-status':
-        this.#watchers.set(from.address, from);
-        return from.tell(encodeClientMessage({ type: 'status', status: this.status() }));
-      default:
-        return assertNever(message, 'replica message');
+      this.#parts.warn(`a message from ${from.address} was refused`, error);
     }
   }
 
   /** Time has passed. */
   tick(): void {
-    this.#input({ type: 'tick' });
-    this.#sender.tick(this.#parts.clock.nowMs());
+    if (this.#isStopped) return;
+    this.#epochs.tick();
+    this.#exchange.tick();
+    this.#reconfiguration.tick();
+    this.#reads.tick();
+    this.#followState();
   }
 
   /** The thread of `peer` has ended. */
   peerDown(peer: NodeId): void {
-    this.#input({ type: 'peer-down', peer });
+    this.#epochs.peerDown(peer);
   }
 
   status(): ReplicaStatus {
-    const { node, epoch, state } = this.#parts;
-    const { role, leader, reign, commitIndex } = this.#protocolStatus();
+    const { node, state } = this.#parts;
+    const { role, reign, commitIndex } = this.#status();
+    const { number, algorithm, members } = this.#epochs.run.epoch;
     return {
       node,
       role: this.#failure === undefined ? role : 'failed',
-      leader: this.#failure === undefined ? leader : undefined,
-      epoch,
+      leader: this.#failure === undefined ? this.#leaderHint() : undefined,
+      epoch: number,
+      algorithm,
+      members,
       reign,
       commitIndex,
       appliedIndex: state.appliedIndex,
@@ -225,8 +235,9 @@ export class Replica {
     const { code, message } = errorToData(error);
     this.#failure = { code: code as ErrorCode, message: message.slice(0, 2_000) };
     this.#halt();
-    this.#waiting.release(undefined);
-    this.#refuseReads(this.#reads.refuseAll());
+    this.#proposals.orphan();
+    this.#proposals.release();
+    this.#reads.refuseAll();
     this.publish();
     this.#parts.failed(error);
   }
@@ -234,259 +245,227 @@ export class Replica {
   /** Ends the replica; what is durable stays. */
   async stop(): Promise<void> {
     this.#halt();
-    await this.#receiver.stop();
+    await this.#exchange.stop();
     await this.#parts.log.close();
   }
 
   #halt(): void {
     this.#isStopped = true;
-    this.#inputs.length = 0;
-    this.#sender.stop();
+    this.#epochs.stop();
+    this.#reconfiguration.ended();
+    this.#exchange.stopSending();
     this.#keeper.stop();
     this.#applyQueue.stop();
   }
 
-  // --- inputs -----------------------------------------------------------------------------------
+  // --- messages ---------------------------------------------------------------------------------
 
-  #input(input: ProtocolInput): void {
-    if (this.#isStopped) return;
-    this.#inputs.push(input);
-    // An effect may bring the next input about while this one is still being carried out.
-    if (this.#isStepping) return;
-    this.#isStepping = true;
-    const { protocol, protocolState, clock } = this.#parts;
-    try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        const effects: ProtocolEffect[] = [];
-        protocol.step(protocolState, next, clock.nowMs(), effects);
-        for (const effect of effects) this.#run(effect);
-      }
-    } catch (error) {
-      // Only a bug gets here. A replica whose protocol broke an invariant can promise nothing more.
-      this.fail(error);
-    } finally {
-      this.#isStepping = false;
-    }
-  }
-
-  #mayCome(message: ReplicaMessage, from: NodeId): boolean {
-    const isFromClient =
-      message.type === 'propose' || message.type === 'read' || message.type === 'watch-status';
-    return isFromClient || this.#parts.isMember(from);
-  }
-
-  #protocolMessage(message: ReplicaMessage & { type: 'protocol' }, from: NodeId): void {
-    const { group, epoch, protocol } = this.#parts;
-    if (message.group !== group || message.epoch !== epoch) return;
-    this.#input({ type: 'receive', from, message: protocol.decodeMessage(message.wire) });
-  }
-
-  #propose(asker: Asker, payload: Uint8Array): void {
-    if (!this.#handled.isFirst(asker.client.address, asker.request)) return;
-    const { role, leader } = this.#protocolStatus();
-    if (this.#isStopped || role !== 'leader') {
-      return refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, leader);
-    }
-    if (payload.byteLength > payloadBytesMax) {
-      return reject(asker, 'ERR_OPTION_INVALID', `a payload has at most ${payloadBytesMax} bytes`);
-    }
-    const key = this.#keyOf(asker, payload);
-    if (key === undefined) return;
-    if (!this.#waiting.expect(key, asker)) return;
-    this.#proposing.push({ key, asker });
-    this.#input({ type: 'propose', proposals: [{ timeMs: this.#parts.clock.wallMs(), payload }] });
-  }
-
-  /** Under which key the client will wait; undefined when it has its answer already. */
-  #keyOf(asker: Asker, payload: Uint8Array): string | undefined {
-    try {
-      const header = payloadIdentity(payload);
-      if ('nonce' in header) return openKey(header.nonce);
-      const verdict = this.#parts.state.sessions.judge(header);
-      if (verdict.type !== 'duplicate') return batchKey(header);
-      const applied = { type: 'batch', header, results: verdict.results } as const;
-      answer(asker, toClient(applied, asker.request, this.#parts.state.appliedIndex));
-    } catch (error) {
-      reject(asker, 'ERR_FRAME_INVALID', messageOf(error));
-    }
-    return undefined;
-  }
-
-  #read(asker: Asker, message: ReplicaMessage & { type: 'read' }): void {
-    const queries = decodeQueries(message.queries);
-    if (queries === undefined) return reject(asker, 'ERR_FRAME_INVALID', 'queries are an array of values');
-    if (this.#isStopped) return refuse(asker, 'ERR_NOT_LEADER', 'the replica has stopped', undefined);
-    const read = { asker, queries };
-    switch (message.consistency) {
-      case 'eventual':
-        this.#reads.serveFrom(read, 0 as LogIndex);
-        break;
-      case 'session':
-        this.#reads.serveFrom(read, message.atLeast);
-        break;
-      case 'lease':
-      case 'linearizable':
-        this.#input({
-          type: 'read',
-          read: this.#reads.ask(read),
-          mayUseLease: message.consistency === 'lease',
-        });
-        break;
+  #dispatch(message: ReplicaMessage, from: ActorRef, fromNode: NodeId): void {
+    if ('group' in message && message.group !== this.#parts.group) return;
+    switch (message.type) {
+      case 'protocol':
+        return this.#epochs.receive(fromNode, message.epoch, message.wire);
+      case 'learning':
+        return this.#epochs.receiveLearning(fromNode, message.epoch, message.wire);
+      case 'epoch-passed':
+        return this.#epochs.epochPassed(fromNode, message.epoch);
+      case 'left-behind':
+        return this.#epochs.leftBehind(fromNode, message.epoch);
+      case 'read-index':
+        return this.#reads.readForPeer(fromNode, message);
+      case 'read-index-reply':
+        return this.#reads.peerHasRead(message);
+      case 'snapshot-offer':
+        return this.#exchange.offered(fromNode, message);
+      case 'snapshot-chunk':
+        return this.#exchange.chunk(fromNode, message);
+      case 'snapshot-progress':
+        return this.#exchange.progress(fromNode, message);
+      case 'propose':
+        return this.#proposals.receive({ client: from, request: message.request }, message.payload);
+      case 'read':
+        return this.#reads.read({ client: from, request: message.request }, message);
+      case 'transfer':
+        return this.#transferTo({ client: from, request: message.request }, message.to);
+      case 'reconfigure':
+        return this.#reconfigure({ client: from, request: message.request }, message);
+      case 'watch-status':
+        return this.#watch(from);
       default:
-        assertNever(message.consistency, 'consistency');
+        return assertNever(message, 'replica message');
     }
-    this.#serveReads();
+  }
+
+  /** A stopped replica answers clients that it does not serve, and nobody else. */
+  #receiveStopped(wire: unknown, from: ActorRef): void {
+    let message: ReplicaMessage;
+    try {
+      message = decodeReplicaMessage(wire);
+    } catch {
+      return;
+    }
+    if (message.type === 'watch-status') return this.#watch(from);
+    if (!('request' in message)) return;
+    const asker = { client: from, request: message.request };
+    refuse(asker, 'ERR_NOT_LEADER', 'the replica has stopped', undefined);
+  }
+
+  #watch(from: ActorRef): void {
+    this.#watchers.set(from.address, from);
+    from.tell(encodeClientMessage({ type: 'status', status: this.status() }));
+  }
+
+  #reconfigure(asker: Asker, { change, withinMs }: ReplicaMessage & { type: 'reconfigure' }): void {
+    if (this.#epochs.isMoving || this.#status().role !== 'leader') {
+      return refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, this.#leaderHint());
+    }
+    this.#reconfiguration.begin(asker, change, withinMs);
+  }
+
+  #transferTo(asker: Asker, to: NodeId): void {
+    const { run, isMoving } = this.#epochs;
+    if (isMoving || this.#status().role !== 'leader') {
+      return refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, this.#leaderHint());
+    }
+    this.#transfer.begin(asker, to, run);
   }
 
   // --- effects ----------------------------------------------------------------------------------
 
-  #run(effect: ProtocolEffect): void {
+  #carryOut(run: EpochRun, effect: RunEffect): void {
+    if (effect.type === 'send-snapshot') return this.#exchange.sendTo(effect.to, run.epoch.number);
+    // A sealed run serves its members; for clients and for the state its time is over.
+    if (run !== this.#epochs.run) return;
     switch (effect.type) {
-      case 'persist':
-        return this.#persist(effect);
-      case 'send':
-        return this.#sendProtocol(effect);
       case 'committed':
-        return this.#applyQueue.entries(effect.entries);
-      case 'accepted':
-        this.#proposing.shift();
+        if (!this.#epochs.isMoving) this.#applyQueue.entries(effect.entries);
         return;
+      case 'accepted':
+        return this.#proposals.accepted();
       case 'refused':
-        return this.#proposalRefused(effect.reason);
+        return this.#proposals.refused(effect.reason);
       case 'read-ready':
-        this.#reads.confirm(effect.read, effect.index);
-        return this.#serveReads();
-      case 'read-refused': {
-        const read = this.#reads.refuse(effect.read);
-        return this.#refuseReads(read === undefined ? [] : [read]);
-      }
+        return this.#reads.ready(effect.read, effect.index);
+      case 'read-refused':
+        return this.#reads.refused(effect.read);
       case 'role':
         return this.#roleChanged(effect.role, effect.leader);
       case 'transfer-failed':
-        return this.#parts.warn(`the lead could not be handed over to ${effect.to}`);
-      case 'send-snapshot':
-        return this.#sender.start(effect.to, this.#protocolStatus().reign);
+        return this.#transferFailed(effect.to);
       case 'install':
-        return this.#install(effect);
+        return this.#install(run, effect);
       default:
         return assertNever(effect, 'effect');
     }
   }
 
-  #persist(effect: ProtocolEffect & { type: 'persist' }): void {
-    const { group, epoch, log } = this.#parts;
-    const records: LogRecord[] = [];
-    if (effect.hardState !== undefined)
-      records.push({ type: 'hard-state', group, epoch, state: effect.hardState });
-    if (effect.truncateAfter !== undefined)
-      records.push({ type: 'truncate', group, epoch, after: effect.truncateAfter });
-    if (effect.entries.length > 0) records.push({ type: 'entries', group, epoch, entries: effect.entries });
-    log.append(records, () => this.#durable(effect));
-  }
-
-  /** The only place where what waits for the disk is let go. */
-  #durable(effect: ProtocolEffect & { type: 'persist' | 'install' }): void {
-    if (this.#isStopped) return;
-    try {
-      for (const outgoing of effect.thenSend) this.#sendProtocol(outgoing);
-    } catch (error) {
-      return this.fail(error);
-    }
-    this.#input({ type: 'persisted', mark: effect.mark });
-  }
-
-  #sendProtocol({ to, message }: Outgoing<unknown>): void {
-    const { group, epoch, protocol } = this.#parts;
-    this.#sendToPeer(to, { type: 'protocol', group, epoch, wire: protocol.encodeMessage(message) });
-  }
-
-  #sendToPeer(to: NodeId, message: ReplicaMessage): void {
-    this.#parts.peer(to).tell(encodeReplicaMessage(message));
-  }
-
-  #proposalRefused(reason: RefusalReason): void {
-    const proposal = this.#proposing.shift();
-    invariant(proposal !== undefined, 'a protocol answers each propose input once');
-    this.#waiting.forget(proposal.key);
-    const { leader } = this.#protocolStatus();
-    if (reason === 'overloaded')
-      refuse(proposal.asker, 'ERR_OVERLOADED', 'too many bytes are uncommitted', leader);
-    else if (reason === 'handing-over')
-      refuse(proposal.asker, 'ERR_OVERLOADED', 'the lead is being handed over', leader);
-    else refuse(proposal.asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, leader);
-  }
-
   #roleChanged(role: string, leader: NodeId | undefined): void {
-    if (role !== 'leader') {
-      this.#waiting.release(leader);
-      this.#refuseReads(this.#reads.refuseAll());
+    const leads = role === 'leader';
+    if (this.#leads && !leads) {
+      this.#reconfiguration.deposed('ERR_NOT_LEADER', leader);
+      this.#proposals.orphan();
       // What a leader began ends with its rule. An acceptor that hands its snapshot to a candidate goes on.
-      if (this.#leads) this.#sender.stop();
+      this.#exchange.stopSending();
     }
-    this.#leads = role === 'leader';
+    if (!leads && !this.#epochs.isMoving) this.#reads.refuseAll();
+    this.#leads = leads;
+    if (leader !== undefined) {
+      this.#transfer.ended(leader);
+      this.#proposals.release();
+    }
     this.publish();
   }
 
-  // --- applying ---------------------------------------------------------------------------------
-
-  #serveReads(): void {
-    if (!this.#applyQueue.isReadable) return;
-    const { state } = this.#parts;
-    const { appliedIndex: index } = state;
-    for (const { asker, queries } of this.#reads.due(index)) {
-      const answers = state.query(queries);
-      if (answers === undefined) reject(asker, 'ERR_OVERLOADED', 'the answers are too large together');
-      else answer(asker, { type: 'answers', request: asker.request, index, answers });
-    }
+  #transferFailed(to: NodeId): void {
+    this.#transfer.failed(to);
+    this.#proposals.release();
   }
 
-  #refuseReads(reads: readonly { readonly asker: Asker }[]): void {
-    const { leader } = this.#protocolStatus();
-    for (const { asker } of reads)
-      refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, leader);
+  // --- epochs -----------------------------------------------------------------------------------
+
+  /** The STOP of the present epoch is in the state. */
+  #sealed(next: Epoch): void {
+    const { run } = this.#epochs;
+    this.#reads.seal(next);
+    this.#epochs.sealedBy(next);
+    this.#reconfiguration.ended();
+    this.#transfer.ended(undefined);
+    // What was appended after the STOP will never be applied: whoever waits for it has to propose it anew.
+    this.#proposals.orphan();
+    // The others cannot come along before they know that the STOP is chosen.
+    run.input({ type: 'announce' });
+  }
+
+  #entered(run: EpochRun): void {
+    this.#leads = run.status().role === 'leader';
+    this.#reads.entered();
+    this.#proposals.release();
+    this.publish();
+    this.#keeper.takeIfDue();
+  }
+
+  #readable(): void {
+    this.#reads.serve();
+    this.#keeper.takeIfDue();
+    this.#followState();
+  }
+
+  /** A snapshot that was taken at a STOP brings the next epoch with it, received or found at the start. */
+  #followState(): void {
+    const { epoch } = this.#parts.state;
+    if (!this.#applyQueue.isReadable) return;
+    if (epoch.number === this.#epochs.run.epoch.number + 1 && !this.#epochs.isMoving) this.#sealed(epoch);
   }
 
   // --- snapshots --------------------------------------------------------------------------------
 
-  #snapshotOffered(from: NodeId, offer: SnapshotOffer): void {
-    const { group, epoch } = this.#parts;
-    if (offer.group !== group || offer.epoch !== epoch || this.#isStopped) return;
-    if (offer.last.index > this.#protocolStatus().commitIndex) return this.#receiver.offered(from, offer);
-    // Everything in it is here already: the protocol can say so without seeing a byte of it.
-    this.#snapshotReceived(from, offer);
-    this.#sendToPeer(from, {
-      type: 'snapshot-progress',
-      transfer: offer.transfer,
-      nextOffset: offer.sizeBytes,
+  /** Leaves the present epoch for a later one, with the snapshot in place of the state. */
+  #skipTo({ epoch, last, reign }: SnapshotOffer): void {
+    if (this.#isStopped) return;
+    const place = { epoch, ...last };
+    this.#epochs.leave();
+    this.#reconfiguration.ended();
+    this.#transfer.ended(undefined);
+    this.#proposals.orphan();
+    this.#keeper.countsFrom(place);
+    this.#applyQueue.install(place, () => {
+      const arrived = this.#parts.state.epoch;
+      this.#reads.seal(arrived);
+      this.#epochs.arriveAt(arrived, { epoch, ...last, knownReign: reign > last.reign ? reign : last.reign });
     });
   }
 
-  #snapshotReceived(from: NodeId, { reign, last }: SnapshotOffer): void {
-    this.#input({ type: 'snapshot-received', from, reign, last });
-  }
-
-  #install(effect: ProtocolEffect & { type: 'install' }): void {
-    const { group, epoch, log } = this.#parts;
+  #install(run: EpochRun, effect: InstallEffect): void {
+    const { group, log } = this.#parts;
+    const epoch = run.epoch.number;
     const { index, reign } = effect.snapshot;
-    this.#keeper.countsFrom(effect.snapshot);
+    const place = { epoch, index, reign };
+    this.#keeper.countsFrom(place);
     const record = { type: 'snapshot', group, epoch, index, reign, discardsLog: effect.discardsLog } as const;
     log.append([record], () => {
-      this.#durable(effect);
-      this.#keeper.prune(index);
+      run.durable(effect);
+      this.#keeper.prune(place);
     });
-    this.#applyQueue.install(effect.snapshot);
+    this.#applyQueue.install(place);
   }
 
-  #protocolStatus(): ProtocolStatus {
-    return this.#parts.protocol.status(this.#parts.protocolState);
-  }
-}
+  // --- the rest ---------------------------------------------------------------------------------
 
-function decodeQueries(encoded: Uint8Array): readonly unknown[] | undefined {
-  try {
-    const queries = decodeValue(encoded);
-    return Array.isArray(queries) ? queries : undefined;
-  } catch {
-    return undefined;
+  #send(to: NodeId, message: ReplicaMessage): void {
+    this.#parts.peer(to).tell(encodeReplicaMessage(message));
+  }
+
+  #status(): ProtocolStatus {
+    return this.#epochs.run.status();
+  }
+
+  /** Who leads; at the very beginning of an epoch, whom it appointed. */
+  #leaderHint(): NodeId | undefined {
+    const { epoch } = this.#epochs.run;
+    const { leader, commitIndex, role } = this.#status();
+    if (leader !== undefined || role === 'candidate') return leader;
+    const hint = commitIndex === epoch.base ? epoch.appointed : undefined;
+    invariant(hint === undefined || epoch.members.includes(hint), 'a member was appointed');
+    return hint;
   }
 }

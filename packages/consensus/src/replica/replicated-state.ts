@@ -5,6 +5,7 @@
  * has applied as far, and it is what a snapshot holds. Nothing here knows who leads or who waits.
  */
 import {
+  anything,
   assertNever,
   bytes,
   CodedError,
@@ -24,6 +25,7 @@ import {
   type StateMachine,
   type StateMachineDefinition,
 } from '../state-machine.ts';
+import { decodeNextEpoch, type Epoch, encodeNextEpoch, endsEpoch, epochAfter } from './epoch.ts';
 import { type BatchHeader, decodePayload, type Payload } from './payload.ts';
 import { type SessionLimits, SessionTable } from './session-table.ts';
 
@@ -37,10 +39,12 @@ export type Applied =
       readonly reason: 'expired' | 'beyond-window';
     }
   | { readonly type: 'opened'; readonly nonce: string; readonly session: number }
+  /** The epoch ends here; `next` goes on after this entry, and no later entry of this epoch is ever applied. */
+  | { readonly type: 'sealed'; readonly nonce: string; readonly next: Epoch }
   /** A no-op, or bytes that are no payload of ours: nothing changed, on every replica alike. */
   | { readonly type: 'nothing' };
 
-const formatVersion = 1;
+const formatVersion = 2;
 const chunkBytes = 256 * 1024;
 
 export class ReplicatedState {
@@ -49,9 +53,12 @@ export class ReplicatedState {
   readonly #sessions: SessionTable;
   readonly #context = new ReplicaApplyContext();
   #appliedIndex = 0 as LogIndex;
+  #epoch: Epoch;
 
-  constructor(definition: StateMachineDefinition, limits?: SessionLimits) {
+  /** @param founding the group's first epoch */
+  constructor(definition: StateMachineDefinition, founding: Epoch, limits?: SessionLimits) {
     this.#definition = definition;
+    this.#epoch = founding;
     this.#machine = requireMethods(definition.create());
     this.#sessions = new SessionTable(limits);
   }
@@ -64,6 +71,11 @@ export class ReplicatedState {
   /** Commands applied, over all epochs. */
   get position(): number {
     return this.#context.position;
+  }
+
+  /** The epoch that the next entry belongs to. */
+  get epoch(): Epoch {
+    return this.#epoch;
   }
 
   get sessions(): Pick<SessionTable, 'judge' | 'size'> {
@@ -94,6 +106,11 @@ export class ReplicatedState {
           session: this.#sessions.open(payload.name, payload.nonce, nowMs),
         };
       }
+      case 'stop':
+        // Proposed twice, or by a leader of an epoch that had ended: it comes too late to end this one.
+        if (!endsEpoch(this.#epoch, payload.next)) return { type: 'nothing' };
+        this.#epoch = epochAfter(this.#epoch, payload.next, entry.index);
+        return { type: 'sealed', nonce: payload.nonce, next: this.#epoch };
       case 'batch':
         return this.#applyBatch(payload, payload.commands, entry.timeMs);
       default:
@@ -127,6 +144,8 @@ export class ReplicatedState {
       this.#context.timeMs,
       asBytes,
       this.#sessions.encode(),
+      encodeNextEpoch(this.#epoch),
+      this.#epoch.base,
     ]);
     const body = asBytes ? saved : slices(encodeValue(saved ?? null));
     return joined(header, body);
@@ -138,7 +157,10 @@ export class ReplicatedState {
     const headerBytes = new DataView((await reader.take(4)).buffer).getUint32(0);
     if (headerBytes > 2 ** 31) throw new CodedError('ERR_FRAME_INVALID', 'snapshot: header too long', {});
     const header = decodeValue(await reader.take(headerBytes));
-    const [format, version, index, position, timeMs, asBytes, sessions] = headerSchema(header, 'snapshot');
+    const [format, version, index, position, timeMs, asBytes, sessions, epoch, base] = headerSchema(
+      header,
+      'snapshot',
+    );
     if (format !== formatVersion || version !== this.#definition.version) {
       throw new CodedError(
         'ERR_FOREIGN_DATA',
@@ -151,6 +173,7 @@ export class ReplicatedState {
     this.#sessions.restore(sessions);
     this.#context.restore({ position, timeMs });
     this.#appliedIndex = index as LogIndex;
+    this.#epoch = { ...decodeNextEpoch(epoch, 'snapshot.epoch'), base: base as LogIndex };
   }
 
   #applyBatch(header: BatchHeader, commands: readonly unknown[], stampMs: number): Applied {
@@ -328,4 +351,14 @@ class SnapshotChunks {
   }
 }
 
-const headerSchema = tuple(integer(), integer(), integer(), integer(), finite, flag, bytes(2 ** 31));
+const headerSchema = tuple(
+  integer(),
+  integer(),
+  integer(),
+  integer(),
+  finite,
+  flag,
+  bytes(2 ** 31),
+  anything,
+  integer(),
+);

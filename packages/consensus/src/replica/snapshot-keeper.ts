@@ -9,36 +9,45 @@ import type { LogIndex, Reign } from '../protocol.ts';
 import type { ReplicatedState } from './replicated-state.ts';
 
 export interface SnapshotPlace {
+  readonly epoch: number;
   readonly index: LogIndex;
   readonly reign: Reign;
 }
 
 export interface SnapshotKeeperOptions {
   readonly group: number;
-  readonly epoch: number;
   readonly state: ReplicatedState;
   readonly snapshots: SnapshotStore;
   readonly log: WriteAheadLog;
-  /** The snapshot that the log counts from; 0 for none. */
-  readonly countsFrom: LogIndex;
+  /** The snapshot that the log counts from, and the state began with; undefined for none. */
+  readonly countsFrom: SnapshotPlace | undefined;
   /** Payload bytes applied between two snapshots. */
   readonly everyBytes: number;
-  /** The log may be forgotten up to `index`. */
-  readonly compacted: (index: LogIndex) => void;
+  /** A snapshot of the own state at `place` is durable and named in the log. */
+  readonly taken: (place: SnapshotPlace) => void;
+  /** The log of `place.epoch` may be forgotten up to `place.index`. */
+  readonly compacted: (place: SnapshotPlace) => void;
   readonly warn: (message: string, error: unknown) => void;
 }
 
 export class SnapshotKeeper {
   readonly #options: SnapshotKeeperOptions;
-  #countsFrom: LogIndex;
+  #countsFrom: SnapshotPlace | undefined;
   #lastApplied: SnapshotPlace | undefined;
   #bytesSince = 0;
   #isWriting = false;
+  #isWanted = false;
   #isStopped = false;
 
   constructor(options: SnapshotKeeperOptions) {
     this.#options = options;
     this.#countsFrom = options.countsFrom;
+    this.#lastApplied = options.countsFrom;
+  }
+
+  /** What the newest own or received snapshot holds. */
+  get newest(): SnapshotPlace | undefined {
+    return this.#countsFrom;
   }
 
   /** An entry with so many bytes of payload is in the state. */
@@ -49,9 +58,15 @@ export class SnapshotKeeper {
 
   /** The log counts from a snapshot that was received; the record of it is on its way. */
   countsFrom(place: SnapshotPlace): void {
-    this.#countsFrom = place.index;
+    this.#countsFrom = place;
     this.#lastApplied = place;
     this.#bytesSince = 0;
+  }
+
+  /** Takes one as soon as there is something new to take, however little: somebody needs it. */
+  want(): void {
+    this.#isWanted = true;
+    this.takeIfDue();
   }
 
   stop(): void {
@@ -61,9 +76,11 @@ export class SnapshotKeeper {
   /** Begins a snapshot if enough was applied since the last one. To be called between two entries. */
   takeIfDue(): void {
     const place = this.#lastApplied;
-    if (this.#isWriting || this.#isStopped || this.#bytesSince < this.#options.everyBytes) return;
-    if (place === undefined || place.index <= this.#countsFrom) return;
+    const isDue = this.#isWanted || this.#bytesSince >= this.#options.everyBytes;
+    if (this.#isWriting || this.#isStopped || !isDue) return;
+    if (place === undefined || place.index <= (this.#countsFrom?.index ?? 0)) return;
     this.#isWriting = true;
+    this.#isWanted = false;
     this.#bytesSince = 0;
     this.#write(place).then(
       () => {
@@ -82,15 +99,16 @@ export class SnapshotKeeper {
    * Removes what the log has left behind.
    * @param durable the snapshot that the log on the disk counts from; newer records may still be on their way
    */
-  prune(durable: LogIndex): void {
-    const { snapshots, group, epoch, warn } = this.#options;
+  prune({ epoch, index }: SnapshotPlace): void {
+    const { snapshots, group, warn } = this.#options;
     snapshots
-      .prune({ group, epoch, index: durable })
+      .prune({ group, epoch, index })
       .catch((error: unknown) => warn('old snapshots could not be removed', error));
   }
 
-  async #write({ index, reign }: SnapshotPlace): Promise<void> {
-    const { group, epoch, state, snapshots, log, compacted } = this.#options;
+  async #write(place: SnapshotPlace): Promise<void> {
+    const { group, state, snapshots, log, taken, compacted } = this.#options;
+    const { epoch, index, reign } = place;
     const chunks = state.snapshot();
     const writer = await snapshots.create({ group, epoch, index, reign });
     try {
@@ -100,15 +118,16 @@ export class SnapshotKeeper {
       await writer.abort();
       throw error;
     }
-    // One received meanwhile holds more: the log counts from that one.
-    if (this.#isStopped || index <= this.#countsFrom) return;
     const previous = this.#countsFrom;
-    this.#countsFrom = index;
+    // One received meanwhile holds more: the log counts from that one.
+    if (this.#isStopped || index <= (previous?.index ?? 0)) return;
+    this.#countsFrom = place;
     log.append([{ type: 'snapshot', group, epoch, index, reign, discardsLog: false }], () => {
+      taken(place);
       // Entries back to the previous snapshot stay in memory, so that a follower which lags a little
       // is sent entries and not a whole state.
-      if (previous > 0) compacted(previous);
-      this.prune(index);
+      if (previous !== undefined) compacted(previous);
+      this.prune(place);
     });
   }
 }

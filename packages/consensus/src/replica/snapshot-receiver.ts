@@ -44,7 +44,7 @@ export class SnapshotReceiver {
     const current = this.#reception;
     if (current !== undefined && current.from === from && isSame(current.offer, offer))
       return this.#ask(current);
-    if (current !== undefined && current.offer.reign > offer.reign && current.turnedAway < turnedAwayMax) {
+    if (current !== undefined && isNewer(current.offer, offer) && current.turnedAway < turnedAwayMax) {
       current.turnedAway += 1;
       return;
     }
@@ -108,6 +108,11 @@ export class SnapshotReceiver {
       },
     );
   }
+}
+
+/** A later epoch wins, then a later reign. */
+function isNewer(a: SnapshotOffer, b: SnapshotOffer): boolean {
+  return a.epoch === b.epoch ? a.reign > b.reign : a.epoch > b.epoch;
 }
 
 function isSame(a: SnapshotOffer, b: SnapshotOffer): boolean {

@@ -14,7 +14,6 @@ const silentRetriesMax = 20;
 
 export interface SnapshotSenderOptions {
   readonly group: number;
-  readonly epoch: number;
   readonly clock: Clock;
   readonly snapshots: SnapshotStore;
   /**
@@ -23,6 +22,8 @@ export interface SnapshotSenderOptions {
    */
   readonly firstTransfer: number;
   readonly chunkBytes: number;
+  /** The reign that this replica knows of in an epoch; 0 when it does not serve that one any more. */
+  readonly reignIn: (epoch: number) => Reign;
   /** How long to wait for an answer before the same bytes go again. */
   readonly retryAfterMs: number;
   readonly send: (to: NodeId, message: ReplicaMessage) => void;
@@ -33,7 +34,6 @@ export interface SnapshotSenderOptions {
 interface Transfer {
   readonly id: number;
   readonly to: NodeId;
-  readonly reign: Reign;
   readonly meta: SnapshotMeta;
   readonly reader: SnapshotReader;
   offset: number;
@@ -53,10 +53,10 @@ export class SnapshotSender {
   }
 
   /** Begins a transfer; does nothing while one to this peer is under way. */
-  start(to: NodeId, reign: Reign): void {
+  start(to: NodeId): void {
     if (this.#transfers.has(to)) return;
     this.#transfers.set(to, 'opening');
-    this.#open(to, reign).catch(() => this.#end(to, false));
+    this.#open(to).catch(() => this.#end(to, false));
   }
 
   /** The receiver wants to go on from `nextOffset`, or refuses with -1. */
@@ -87,7 +87,7 @@ export class SnapshotSender {
     for (const to of [...this.#transfers.keys()]) this.#end(to, false);
   }
 
-  async #open(to: NodeId, reign: Reign): Promise<void> {
+  async #open(to: NodeId): Promise<void> {
     const { snapshots, group } = this.#options;
     const meta = snapshots.latest(group);
     if (meta === undefined)
@@ -97,7 +97,6 @@ export class SnapshotSender {
     const transfer: Transfer = {
       id: this.#nextId++,
       to,
-      reign,
       meta,
       reader,
       offset: 0,
@@ -110,10 +109,12 @@ export class SnapshotSender {
   }
 
   #offer(transfer: Transfer): void {
-    const { group, epoch, clock, retryAfterMs, send } = this.#options;
-    const { id, to, reign, meta } = transfer;
+    const { group, clock, retryAfterMs, reignIn, send } = this.#options;
+    const { id, to, meta } = transfer;
+    const { epoch } = meta;
     transfer.resendAtMs = clock.nowMs() + retryAfterMs;
     const last = { index: meta.index as LogIndex, reign: meta.reign as Reign };
+    const reign = reignIn(epoch);
     send(to, { type: 'snapshot-offer', group, epoch, transfer: id, reign, last, sizeBytes: meta.sizeBytes });
   }
 

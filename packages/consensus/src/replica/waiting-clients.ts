@@ -6,7 +6,8 @@
  */
 import { type ActorRef, assertNever, type ErrorCode, type NodeId } from '@quorate/core';
 import type { LogIndex } from '../protocol.ts';
-import { type ClientMessage, encodeClientMessage } from './message.ts';
+import type { ClientMessage } from './message.ts';
+import { encodeClientMessage } from './message-codec.ts';
 import type { BatchHeader } from './payload.ts';
 import type { Applied } from './replicated-state.ts';
 
@@ -41,7 +42,7 @@ export class WaitingClients {
   /** Answers whoever waits for what was just applied. */
   applied(outcome: Applied, index: LogIndex): void {
     if (outcome.type === 'nothing' || this.#appended.size === 0) return;
-    const key = outcome.type === 'opened' ? openKey(outcome.nonce) : batchKey(outcome.header);
+    const key = keyOf(outcome);
     const asker = this.#appended.get(key);
     if (asker === undefined) return;
     this.#appended.delete(key);
@@ -63,6 +64,24 @@ export function batchKey({ session, batch }: BatchHeader): string {
 
 export function openKey(nonce: string): string {
   return `open/${nonce}`;
+}
+
+export function stopKey(nonce: string): string {
+  return `stop/${nonce}`;
+}
+
+function keyOf(outcome: Exclude<Applied, { type: 'nothing' }>): string {
+  switch (outcome.type) {
+    case 'opened':
+      return openKey(outcome.nonce);
+    case 'sealed':
+      return stopKey(outcome.nonce);
+    case 'batch':
+    case 'batch-refused':
+      return batchKey(outcome.header);
+    default:
+      return assertNever(outcome, 'applied');
+  }
 }
 
 export function answer({ client }: Asker, message: ClientMessage): void {
@@ -88,6 +107,8 @@ export function toClient(
   switch (outcome.type) {
     case 'opened':
       return { type: 'opened', request, index, session: outcome.session };
+    case 'sealed':
+      return { type: 'reconfigured', request, index, epoch: outcome.next.number };
     case 'batch':
       if (outcome.results !== undefined) return { type: 'results', request, index, results: outcome.results };
       return {

@@ -6,7 +6,8 @@ import { Errands } from '../../src/cluster/errands.ts';
 import { LeaderView } from '../../src/cluster/leader-view.ts';
 import { defaultSessionLimitsOfClient, Session } from '../../src/cluster/session.ts';
 import type { LogIndex, Reign } from '../../src/protocol.ts';
-import { decodeReplicaMessage, type ReplicaMessage, type ReplicaStatus } from '../../src/replica/message.ts';
+import type { ReplicaMessage, ReplicaStatus } from '../../src/replica/message.ts';
+import { decodeReplicaMessage } from '../../src/replica/message-codec.ts';
 import { decodePayload, type Payload } from '../../src/replica/payload.ts';
 
 /** A clock whose time is moved by hand. */
@@ -86,6 +87,8 @@ function leads(node: string, reign = 1): void {
     role: 'leader',
     leader: node as NodeId,
     epoch: 1,
+    algorithm: 'raft',
+    members: view.nodes,
     reign: reign as Reign,
     commitIndex: index,
     appliedIndex: index,

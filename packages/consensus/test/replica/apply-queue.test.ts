@@ -6,6 +6,7 @@ import { ApplyQueue } from '../../src/replica/apply-queue.ts';
 import { encodeOpen } from '../../src/replica/payload.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
 import { defineStateMachine } from '../../src/state-machine.ts';
+import { firstEpoch } from './first-epoch.ts';
 
 const machine = defineStateMachine({ version: 1 }, () => ({
   apply: () => undefined,
@@ -24,7 +25,7 @@ function entries(from: number, to: number): Entry[] {
 }
 
 async function snapshotAt(index: number): Promise<ReplicatedState> {
-  const state = new ReplicatedState(machine);
+  const state = new ReplicatedState(machine, firstEpoch);
   for (const entry of entries(1, index)) state.apply(entry);
   return state;
 }
@@ -36,7 +37,7 @@ function setUp(msPerLook = 0) {
   const applied: number[] = [];
   const readableAt: number[] = [];
   const failures: unknown[] = [];
-  const state = new ReplicatedState(machine);
+  const state = new ReplicatedState(machine, firstEpoch);
   const clock: Pick<Clock, 'nowMs' | 'defer'> = {
     nowMs: () => (nowMs += msPerLook),
     defer: (run) => void deferred.push(run),
@@ -63,7 +64,7 @@ function setUp(msPerLook = 0) {
   return { queue, state, deferred, restores, applied, readableAt, failures, settle };
 }
 
-const place = (index: number) => ({ index: index as LogIndex, reign: 1 as Reign });
+const place = (index: number) => ({ epoch: 1, index: index as LogIndex, reign: 1 as Reign });
 
 test('much at once is applied in slices, readable between them, and all of it in the end', () => {
   const { queue, deferred, applied, readableAt } = setUp(2);

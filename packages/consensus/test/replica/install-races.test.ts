@@ -1,13 +1,15 @@
 /** Snapshots installed faster than the log syncs, or than the state restores: no file goes that is still needed. */
-import { type ActorRef, type NodeId, seededRandom } from '@quorate/core';
+import { type ActorRef, type Clock, type NodeId, seededRandom } from '@quorate/core';
 import { MemoryFileSystem, SnapshotStore, WriteAheadLog } from '@quorate/storage';
 import { expect, test } from 'vitest';
 import type { Effect, LogIndex, Protocol, ProtocolStatus, Reign } from '../../src/protocol.ts';
+import { Epochs } from '../../src/replica/epochs.ts';
 import { encodeOpen } from '../../src/replica/payload.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
 import { restoreSnapshot } from '../../src/replica/restore-snapshot.ts';
 import { defineStateMachine } from '../../src/state-machine.ts';
+import { firstEpoch } from './first-epoch.ts';
 
 const machine = defineStateMachine<unknown, unknown, unknown>({ version: 1 }, () => ({
   apply: () => null,
@@ -47,6 +49,15 @@ const settled = async (): Promise<void> => {
   for (let turn = 0; turn < 300; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
 
+const clock: Clock = {
+  nowMs: () => 0,
+  wallMs: () => 0,
+  after: () => ({ cancel: () => undefined }),
+  defer: (run) => void setImmediate(run),
+};
+
+const timing = { heartbeatMs: 50, electionTimeoutMs: [150, 300] } as const;
+
 async function setUp() {
   const blocked = { paths: [] as { pattern: RegExp; kind: string }[], waiting: [] as (() => void)[] };
   const memory = new MemoryFileSystem({
@@ -69,35 +80,47 @@ async function setUp() {
   const snapshots = await SnapshotStore.open({ fileSystem, directory: '/snapshots' });
   const pending: Effect<unknown>[] = [];
   const failures: unknown[] = [];
-  const state = new ReplicatedState(machine);
+  const state = new ReplicatedState(machine, firstEpoch);
+  const protocol = scripted(pending);
   const replica = new Replica({
     node: 'a' as NodeId,
     group: 0,
-    epoch: 1,
-    clock: {
-      nowMs: () => 0,
-      wallMs: () => 0,
-      after: () => ({ cancel: () => undefined }),
-      defer: (run) => void setImmediate(run),
-    },
+    clock,
     random: seededRandom(1),
-    protocol: scripted(pending),
-    protocolState: {},
     log,
     snapshots,
     state,
-    snapshotIndex: 0 as LogIndex,
+    restoredFrom: undefined,
     snapshotEveryBytes: 1 << 30,
     snapshotChunkBytes: 256 * 1024,
-    heartbeatMs: 50,
+    ...timing,
+    uncommittedBytesMax: 1 << 20,
     mailboxDepth: () => 0,
-    isMember: () => true,
     peer: () => ({ tell: () => undefined }) as unknown as ActorRef,
     warn: (_message, error) => failures.push(error),
     failed: (error) => failures.push(error),
+    tryAlgorithm: async () => undefined,
+    epochs: (ports) =>
+      new Epochs(
+        {
+          ...ports,
+          ...timing,
+          node: 'a' as NodeId,
+          group: 0,
+          diskId: 'disk',
+          clock,
+          log,
+          charter: { epoch: firstEpoch, standing: 'voter', trail: [], machineVersion: 1 },
+          pageBytesMax: 1 << 20,
+          protocolFor: async () => protocol,
+          startProtocol: () => ({}),
+        },
+        protocol,
+        {},
+      ),
   });
   for (const index of [10, 20, 30, 40]) {
-    const source = new ReplicatedState(machine);
+    const source = new ReplicatedState(machine, firstEpoch);
     for (let at = 1; at <= index; at++) {
       source.apply({
         index: at as LogIndex,
@@ -152,7 +175,7 @@ test('a snapshot that the durable log counts from is not pruned before the log c
   const [recovered] = log.recovered;
   const position = { group: 0, epoch: 1, index: 0, reign: 0, ...recovered?.snapshot };
   expect(position.index).toBe(10);
-  await restoreSnapshot(snapshots, position, new ReplicatedState(machine));
+  await restoreSnapshot(snapshots, position, new ReplicatedState(machine, firstEpoch));
 });
 
 test('installs that wait for a slow restore do not fail for files that a later one made superfluous', async () => {

@@ -5,6 +5,7 @@ import type { Entry, LogIndex, Reign } from '../../src/protocol.ts';
 import { encodeBatch, encodeOpen } from '../../src/replica/payload.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
 import { defineStateMachine } from '../../src/state-machine.ts';
+import { firstEpoch } from './first-epoch.ts';
 
 const row = new Array<number>(2_100).fill(0);
 const machine = defineStateMachine<unknown, unknown, unknown>({ version: 1 }, () => ({
@@ -21,7 +22,7 @@ const entry = (index: number, payload: Uint8Array): Entry => ({
 });
 
 test('a batch whose results hold more values than one message may is applied and answered', () => {
-  const state = new ReplicatedState(machine);
+  const state = new ReplicatedState(machine, firstEpoch);
   state.apply(entry(1, encodeOpen(undefined, 'n')));
   const commands = new Array<null>(8_192).fill(null);
   const applied = state.apply(
@@ -31,7 +32,7 @@ test('a batch whose results hold more values than one message may is applied and
 });
 
 test('queries whose answers are too large together are to be asked in parts; alone each is answered', () => {
-  const state = new ReplicatedState(machine);
+  const state = new ReplicatedState(machine, firstEpoch);
   expect(state.query(new Array(8_192).fill(null))).toBeUndefined();
   expect(decodeValue(state.query([null]) as Uint8Array)).toEqual([[row], null]);
 });

@@ -1,17 +1,23 @@
 /** A read is answered from a state that has got as far as its index, and never before. [RaftThesis §6.4] */
-import type { ActorRef } from '@quorate/core';
+import type { ActorRef, NodeId } from '@quorate/core';
 import { expect, test } from 'vitest';
 import type { LogIndex } from '../../src/protocol.ts';
-import { PendingReads } from '../../src/replica/pending-reads.ts';
+import { type ClientRead, PendingReads } from '../../src/replica/pending-reads.ts';
+import { firstEpoch } from './first-epoch.ts';
 
-const read = (request: number) => ({ asker: { client: {} as ActorRef, request }, queries: [request] });
+const read = (request: number): ClientRead => ({
+  type: 'client',
+  asker: { client: {} as ActorRef, request },
+  queries: [request],
+  mayUseLease: false,
+});
 const at = (index: number): LogIndex => index as LogIndex;
 
 test('a confirmed read waits until the state has applied its index', () => {
   const reads = new PendingReads();
   const [early, late] = [read(1), read(2)];
-  reads.confirm(reads.ask(late), at(7));
-  reads.confirm(reads.ask(early), at(5));
+  reads.confirm(reads.ask(late, 0), at(7));
+  reads.confirm(reads.ask(early, 0), at(5));
   expect(reads.due(at(4))).toEqual([]);
   expect(reads.due(at(5))).toEqual([early]);
   expect(reads.due(at(6))).toEqual([]);
@@ -21,8 +27,8 @@ test('a confirmed read waits until the state has applied its index', () => {
 
 test('a read that the protocol refused, or that lost its leader, is never answered', () => {
   const reads = new PendingReads();
-  const refused = reads.ask(read(1));
-  const orphaned = reads.ask(read(2));
+  const refused = reads.ask(read(1), 0);
+  const orphaned = reads.ask(read(2), 0);
   expect(reads.refuse(refused)).toEqual(read(1));
   expect(reads.refuseAll()).toEqual([read(2)]);
   reads.confirm(refused, at(1));
@@ -32,8 +38,35 @@ test('a read that the protocol refused, or that lost its leader, is never answer
 
 test('a read of any state is due at once, one of a session when the state has what the session has seen', () => {
   const reads = new PendingReads();
-  reads.serveFrom(read(1), at(0));
-  reads.serveFrom(read(2), at(3));
+  reads.serveFrom(read(1), at(0), 0);
+  reads.serveFrom(read(2), at(3), 0);
   expect(reads.due(at(0))).toEqual([read(1)]);
   expect(reads.due(at(3))).toEqual([read(2)]);
+});
+
+test('the end of an epoch voids what was confirmed at or beyond it, and nothing before', () => {
+  const reads = new PendingReads();
+  const next = { ...firstEpoch, number: 2, base: at(6) };
+  const [before, beyond, weak] = [read(1), read(2), read(3)];
+  reads.confirm(reads.ask(before, 0), at(5));
+  reads.confirm(reads.ask(beyond, 0), at(6));
+  reads.serveFrom(weak, at(7), 0);
+  reads.seal(next);
+  expect(reads.unconfirmed().map((waiting) => waiting.read)).toEqual([beyond]);
+  expect(reads.due(at(9))).toEqual([before, weak]);
+});
+
+test('a read whose confirmation never comes is let go after a while', () => {
+  const reads = new PendingReads();
+  reads.ask(read(1), 10);
+  reads.ask(read(2), 20);
+  expect(reads.refuseOlder(20)).toEqual([read(1)]);
+  expect(reads.refuseAll()).toEqual([read(2)]);
+});
+
+test("a follower's question is answered by its confirmation alone", () => {
+  const reads = new PendingReads();
+  const asked = { type: 'peer', peer: 'b' as NodeId, epoch: 1, read: 9, mayUseLease: false } as const;
+  expect(reads.confirm(reads.ask(asked, 0), at(5))).toEqual(asked);
+  expect(reads.due(at(9))).toEqual([]);
 });

@@ -5,6 +5,7 @@ import type { Entry, LogIndex, Reign } from '../../src/protocol.ts';
 import { encodeBatch, encodeOpen } from '../../src/replica/payload.ts';
 import { type Applied, ReplicatedState } from '../../src/replica/replicated-state.ts';
 import { defineStateMachine } from '../../src/state-machine.ts';
+import { firstEpoch } from './first-epoch.ts';
 
 interface Seen {
   readonly value: number;
@@ -46,7 +47,7 @@ function outcomes(applied: Applied): unknown {
 }
 
 function opened(): ReplicatedState {
-  const state = new ReplicatedState(machine);
+  const state = new ReplicatedState(machine, firstEpoch);
   expect(state.apply(entry(1, encodeOpen(undefined, 'n')))).toEqual({
     type: 'opened',
     nonce: 'n',
@@ -132,6 +133,7 @@ describe('whatever apply does', () => {
         snapshot: () => null,
         restore: () => undefined,
       })),
+      firstEpoch,
     );
     state.apply(entry(1, encodeOpen(undefined, 'n')));
     const applied = state.apply(entry(2, batch(1, [true, false])));
@@ -144,7 +146,7 @@ describe('whatever apply does', () => {
       { version: 1 },
       () => ({ apply: () => null, query: () => null }) as never,
     );
-    expect(() => new ReplicatedState(incomplete)).toThrow('no method snapshot');
+    expect(() => new ReplicatedState(incomplete, firstEpoch)).toThrow('no method snapshot');
   });
 });
 
@@ -154,7 +156,7 @@ describe('a snapshot', () => {
     state.apply(entry(2, batch(1, [{ add: 1 }]), 7_000));
     const chunks = state.snapshot();
     state.apply(entry(3, batch(2, [{ add: 2 }]), 8_000));
-    const restored = new ReplicatedState(machine);
+    const restored = new ReplicatedState(machine, firstEpoch);
     await restored.restore(chunks);
     expect(restored.appliedIndex).toBe(2);
     expect(restored.position).toBe(1);
@@ -165,7 +167,7 @@ describe('a snapshot', () => {
 
   test('of another version of the state machine is refused', async () => {
     const other = defineStateMachine({ version: 4 }, machine.create);
-    await expect(new ReplicatedState(other).restore(opened().snapshot())).rejects.toMatchObject({
+    await expect(new ReplicatedState(other, firstEpoch).restore(opened().snapshot())).rejects.toMatchObject({
       code: 'ERR_FOREIGN_DATA',
     });
   });
@@ -174,7 +176,7 @@ describe('a snapshot', () => {
     const cut = async function* (): AsyncIterable<Uint8Array> {
       for await (const chunk of opened().snapshot()) yield chunk.subarray(0, chunk.byteLength - 1);
     };
-    await expect(new ReplicatedState(machine).restore(cut())).rejects.toMatchObject({
+    await expect(new ReplicatedState(machine, firstEpoch).restore(cut())).rejects.toMatchObject({
       code: 'ERR_FRAME_INVALID',
     });
   });
@@ -193,8 +195,8 @@ describe('a snapshot', () => {
         },
       };
     });
-    const restored = new ReplicatedState(bytesMachine);
-    await restored.restore(new ReplicatedState(bytesMachine).snapshot());
+    const restored = new ReplicatedState(bytesMachine, firstEpoch);
+    await restored.restore(new ReplicatedState(bytesMachine, firstEpoch).snapshot());
     expect(restored.ask(null)).toBe('abcdef');
   });
 });

@@ -34,8 +34,8 @@ function life(snapshots: SnapshotStore): {
   const sent: ReplicaMessage[] = [];
   const sender = new SnapshotSender({
     group: 0,
-    epoch: 1,
     clock,
+    reignIn: () => 4 as Reign,
     snapshots,
     firstTransfer: 1,
     chunkBytes: 256 * 1024,
@@ -82,12 +82,12 @@ test('a sender that died in the middle and came back with a newer snapshot does 
   });
   // The first life sends its snapshot at 100, filled with ones, and dies after the first chunk.
   const first = life(await storeWith(100, 1, 600_000));
-  first.sender.start(lagging, 5 as Reign);
+  first.sender.start(lagging);
   await untilQuiet(first, receiver, answers, 2);
   answers.length = 0;
   // The second life has one at 200, filled with twos.
   const second = life(await storeWith(200, 2, 900_000));
-  second.sender.start(lagging, 6 as Reign);
+  second.sender.start(lagging);
   await untilQuiet(second, receiver, answers);
 
   expect(received.map(({ last }) => last.index)).toEqual([200 as LogIndex]);
@@ -112,14 +112,14 @@ test('a sender that died does not keep others from sending for ever, whatever re
   });
   // In Multi-Paxos an acceptor that no leader obeys may have promised more than the leader rules under.
   const dead = life(await storeWith(100, 1, 600_000));
-  dead.sender.start(lagging, 999 as Reign);
+  dead.sender.start(lagging);
   await untilQuiet(dead, receiver, answers, 2);
   answers.length = 0;
   const alive: ReplicaMessage[] = [];
   let now = 0;
   const sender = new SnapshotSender({
     group: 0,
-    epoch: 1,
+    reignIn: () => 4 as Reign,
     clock: { ...clock, nowMs: () => now },
     snapshots: await storeWith(200, 2, 600_000),
     firstTransfer: 1,
@@ -129,7 +129,7 @@ test('a sender that died does not keep others from sending for ever, whatever re
     done: () => undefined,
   });
   for (let attempt = 0; attempt < 20 && received.length === 0; attempt++) {
-    sender.start(lagging, 500 as Reign);
+    sender.start(lagging);
     for (let tick = 0; tick < 25; tick++) {
       now += 10;
       sender.tick(now);

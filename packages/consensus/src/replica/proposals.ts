@@ -1,0 +1,149 @@
+/**
+ * Proposals on their way into the log: whose they are, whether they are there already, and who waits for them.
+ *
+ * While nobody can take them, because an epoch is on its way to the next or the lead on its way to another,
+ * they are held for that moment and then go where they can. So a planned change costs clients a pause and
+ * no second attempt.
+ */
+import { invariant, messageOf, type NodeId } from '@quorate/core';
+import type { LogIndex, Proposal, RefusalReason } from '../protocol.ts';
+import { HandledRequests } from './handled-requests.ts';
+import { payloadBytesMax, payloadIdentity } from './payload.ts';
+import type { Applied, ReplicatedState } from './replicated-state.ts';
+import {
+  type Asker,
+  answer,
+  batchKey,
+  openKey,
+  refuse,
+  reject,
+  stopKey,
+  toClient,
+  WaitingClients,
+} from './waiting-clients.ts';
+
+export interface ProposalsParts {
+  readonly node: NodeId;
+  readonly state: ReplicatedState;
+  readonly wallMs: () => number;
+  readonly leads: () => boolean;
+  /** Whom to ask instead, if that is known. */
+  readonly leaderHint: () => NodeId | undefined;
+  /** Whether this is a moment in which proposals wait. */
+  readonly isHolding: () => boolean;
+  readonly propose: (proposal: Proposal) => void;
+  /** Payload bytes that may be held. */
+  readonly heldBytesMax: number;
+}
+
+interface Held {
+  readonly asker: Asker;
+  readonly payload: Uint8Array;
+}
+
+export class Proposals {
+  readonly #parts: ProposalsParts;
+  readonly #handled = new HandledRequests();
+  readonly #waiting = new WaitingClients();
+  /** One for each `propose` input that has no `accepted` or `refused` yet. */
+  readonly #proposing: { readonly key: string; readonly held: Held }[] = [];
+  #held: Held[] = [];
+  #heldBytes = 0;
+
+  constructor(parts: ProposalsParts) {
+    this.#parts = parts;
+  }
+
+  /** A client's payload: proposed, answered, refused or held; each request once. */
+  receive(asker: Asker, payload: Uint8Array): void {
+    if (!this.#handled.isFirst(asker.client.address, asker.request)) return;
+    if (payload.byteLength > payloadBytesMax) {
+      return reject(asker, 'ERR_OPTION_INVALID', `a payload has at most ${payloadBytesMax} bytes`);
+    }
+    this.#take({ asker, payload });
+  }
+
+  /** The command that ends the epoch; this replica leads. */
+  proposeStop(asker: Asker, nonce: string, payload: Uint8Array): void {
+    const key = stopKey(nonce);
+    this.#waiting.expect(key, asker);
+    this.#propose(key, { asker, payload });
+  }
+
+  accepted(): void {
+    const proposal = this.#proposing.shift();
+    invariant(proposal !== undefined, 'a protocol answers each propose input once');
+  }
+
+  refused(reason: RefusalReason): void {
+    const proposal = this.#proposing.shift();
+    invariant(proposal !== undefined, 'a protocol answers each propose input once');
+    this.#waiting.forget(proposal.key);
+    if (reason === 'handing-over') return this.#hold(proposal.held);
+    const { asker } = proposal.held;
+    if (reason === 'overloaded')
+      refuse(asker, 'ERR_OVERLOADED', 'too many bytes are uncommitted', this.#parts.leaderHint());
+    else this.#refuseAsFollower(asker);
+  }
+
+  /** Answers whoever waits for what was just applied. */
+  applied(outcome: Applied, index: LogIndex): void {
+    this.#waiting.applied(outcome, index);
+  }
+
+  /** The moment is over: what was held is proposed here, or sent to where it can be. */
+  release(): void {
+    const held = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    for (const proposal of held) this.#take(proposal);
+  }
+
+  /** What was appended here may or may not come to pass: nobody can say so from here any more. */
+  orphan(): void {
+    this.#waiting.release(this.#parts.leaderHint());
+  }
+
+  #take(held: Held): void {
+    const { asker, payload } = held;
+    if (this.#parts.isHolding()) return this.#hold(held);
+    if (!this.#parts.leads()) return this.#refuseAsFollower(asker);
+    const key = this.#keyOf(asker, payload);
+    // Known already, or awaited already: in either case there is nothing to append.
+    if (key === undefined || !this.#waiting.expect(key, asker)) return;
+    this.#propose(key, held);
+  }
+
+  #propose(key: string, held: Held): void {
+    this.#proposing.push({ key, held });
+    this.#parts.propose({ timeMs: this.#parts.wallMs(), payload: held.payload });
+  }
+
+  #hold(held: Held): void {
+    if (this.#heldBytes + held.payload.byteLength > this.#parts.heldBytesMax) {
+      return refuse(held.asker, 'ERR_OVERLOADED', 'too much waits for the next leader', undefined);
+    }
+    this.#heldBytes += held.payload.byteLength;
+    this.#held.push(held);
+  }
+
+  #refuseAsFollower(asker: Asker): void {
+    refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, this.#parts.leaderHint());
+  }
+
+  /** Under which key the client will wait; undefined when it has its answer already. */
+  #keyOf(asker: Asker, payload: Uint8Array): string | undefined {
+    const { state } = this.#parts;
+    try {
+      const header = payloadIdentity(payload);
+      if ('nonce' in header) return openKey(header.nonce);
+      const verdict = state.sessions.judge(header);
+      if (verdict.type !== 'duplicate') return batchKey(header);
+      const applied = { type: 'batch', header, results: verdict.results } as const;
+      answer(asker, toClient(applied, asker.request, state.appliedIndex));
+    } catch (error) {
+      reject(asker, 'ERR_FRAME_INVALID', messageOf(error));
+    }
+    return undefined;
+  }
+}

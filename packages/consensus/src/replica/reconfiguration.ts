@@ -1,0 +1,167 @@
+/**
+ * The leader's part in a change of epoch: it waits until those who shall join have caught up, and then proposes
+ * the STOP.
+ *
+ * Nothing here is remembered over a change of leader: the client asks the next one, and what it asks for says
+ * from which epoch it starts, so that a change which has happened is not made twice.
+ */
+import type { ErrorCode, NodeId } from '@quorate/core';
+import type { Ask } from '../learner/message.ts';
+import { hasCaughtUp } from '../learner/teacher.ts';
+import type { LogIndex } from '../protocol.ts';
+import { appointLeader, type Epoch, type NextEpoch } from './epoch.ts';
+import type { EpochChange } from './message.ts';
+import { type Asker, answer, refuse, reject } from './waiting-clients.ts';
+
+export interface ReconfigurationParts {
+  readonly node: NodeId;
+  readonly epoch: () => Epoch;
+  readonly commitIndex: () => LogIndex;
+  readonly appliedIndex: () => LogIndex;
+  readonly nowMs: () => number;
+  /** Resolves when this node could run the algorithm. @throws CodedError ERR_MODULE_INVALID */
+  readonly tryAlgorithm: (algorithm: string) => Promise<unknown>;
+  /** From here on the epoch serves no lease, takes no proposals, and is on its way to `next`. */
+  readonly propose: (asker: Asker, next: NextEpoch) => void;
+}
+
+interface Pending {
+  asker: Asker;
+  readonly change: EpochChange;
+  readonly untilMs: number;
+  /** The STOP is in the log. */
+  isProposed: boolean;
+}
+
+interface LearnerProgress {
+  readonly diskId: string;
+  readonly isCaughtUp: boolean;
+  readonly commitIndex: LogIndex;
+}
+
+export class Reconfiguration {
+  readonly #parts: ReconfigurationParts;
+  readonly #learners = new Map<NodeId, LearnerProgress>();
+  #pending: Pending | undefined;
+
+  constructor(parts: ReconfigurationParts) {
+    this.#parts = parts;
+  }
+
+  /** A STOP was proposed, and it is not known yet what became of it. */
+  get isSealing(): boolean {
+    return this.#pending?.isProposed ?? false;
+  }
+
+  /** A client wants `change`. This replica leads. */
+  begin(asker: Asker, change: EpochChange, withinMs: number): void {
+    const epoch = this.#parts.epoch();
+    if (epoch.number !== change.fromEpoch || isSameEpoch(epoch, change)) {
+      return this.#answerAtOnce(asker, epoch, change);
+    }
+    const pending = this.#pending;
+    if (pending !== undefined) {
+      if (!isSameChange(pending.change, change))
+        return refuse(asker, 'ERR_OVERLOADED', 'another change of the epoch is under way', undefined);
+      pending.asker = asker;
+      return;
+    }
+    const begun: Pending = {
+      asker,
+      change,
+      untilMs: this.#parts.nowMs() + withinMs,
+      isProposed: false,
+    };
+    this.#pending = begun;
+    this.#parts.tryAlgorithm(change.algorithm).then(
+      () => this.#proposeIfReady(),
+      (error: unknown) => {
+        if (this.#pending === begun) this.#pending = undefined;
+        reject(begun.asker, 'ERR_MODULE_INVALID', error instanceof Error ? error.message : String(error));
+      },
+    );
+  }
+
+  /** A learner has asked for its next page. */
+  asked(learner: NodeId, { from, diskId }: Ask): void {
+    const known = this.#learners.get(learner);
+    const commitIndexAtLastAsking = known?.diskId === diskId ? known.commitIndex : undefined;
+    const isCaughtUp =
+      commitIndexAtLastAsking !== undefined && hasCaughtUp({ from, commitIndexAtLastAsking });
+    this.#learners.set(learner, { diskId, isCaughtUp, commitIndex: this.#parts.commitIndex() });
+    this.#proposeIfReady();
+  }
+
+  tick(): void {
+    const pending = this.#pending;
+    if (pending === undefined || pending.isProposed || this.#parts.nowMs() < pending.untilMs) return;
+    this.#pending = undefined;
+    const missing = this.#joiners(pending.change).filter((node) => !this.#learners.get(node)?.isCaughtUp);
+    const why = missing.length > 0 ? `${missing.join(', ')} did not catch up in time` : 'no quorum in time';
+    reject(pending.asker, 'ERR_NO_QUORUM', `the epoch was not changed: ${why}`);
+  }
+
+  /** The epoch has ended, by this STOP or by another. */
+  ended(): void {
+    this.#pending = undefined;
+    this.#learners.clear();
+  }
+
+  /** This replica leads no more. Of a STOP that was proposed the next leader decides. */
+  deposed(code: ErrorCode, leader: NodeId | undefined): void {
+    const pending = this.#pending;
+    this.ended();
+    // Whoever waits for a proposed STOP is told by what waits for the log.
+    if (pending !== undefined && !pending.isProposed)
+      refuse(pending.asker, code, 'the leader was deposed before it ended the epoch', leader);
+  }
+
+  #answerAtOnce(asker: Asker, epoch: Epoch, change: EpochChange): void {
+    const { request } = asker;
+    if (isSameEpoch(epoch, { ...change, renewed: [] })) {
+      const index = this.#parts.appliedIndex();
+      return answer(asker, { type: 'reconfigured', request, index, epoch: epoch.number });
+    }
+    const why = `it was meant for epoch ${change.fromEpoch}, and epoch ${epoch.number} is ${epoch.algorithm} on ${epoch.members.join(', ')}`;
+    reject(asker, 'ERR_EPOCH_CHANGED', `another change came first: ${why}`);
+  }
+
+  #joiners({ members, renewed }: EpochChange): NodeId[] {
+    const present = this.#parts.epoch().members;
+    return members.filter((node) => !present.includes(node) || renewed.includes(node));
+  }
+
+  #proposeIfReady(): void {
+    const pending = this.#pending;
+    if (pending === undefined || pending.isProposed) return;
+    const { change } = pending;
+    const joiners = this.#joiners(change);
+    if (!joiners.every((node) => this.#learners.get(node)?.isCaughtUp)) return;
+    pending.isProposed = true;
+    this.#parts.propose(pending.asker, this.#next(change, joiners));
+  }
+
+  #next(change: EpochChange, joiners: readonly NodeId[]): NextEpoch {
+    const { node, epoch } = this.#parts;
+    const present = epoch();
+    const { algorithm, acceptQuorum, members } = change;
+    const disks = new Map([...present.disks].filter(([name]) => members.includes(name)));
+    for (const name of joiners) {
+      const diskId = this.#learners.get(name)?.diskId;
+      if (diskId !== undefined) disks.set(name, diskId);
+    }
+    const formerMembers = present.members;
+    const appointed = appointLeader(members, { leader: node, formerMembers });
+    return { number: present.number + 1, algorithm, acceptQuorum, members, disks, appointed };
+  }
+}
+
+/** Whether the epoch is what the change asks for, so that there is nothing to do. */
+function isSameEpoch(epoch: Epoch, { algorithm, acceptQuorum, members, renewed }: EpochChange): boolean {
+  const isSame = epoch.algorithm === algorithm && epoch.acceptQuorum === acceptQuorum;
+  return isSame && epoch.members.join() === members.join() && renewed.length === 0;
+}
+
+function isSameChange(one: EpochChange, other: EpochChange): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

@@ -1,0 +1,110 @@
+/**
+ * The exchange of snapshots with other replicas: which one helps a peer, and what a received one is good for.
+ *
+ * One of the present epoch goes to the protocol, which knows whether it may take the place of the log. One of a
+ * later epoch brings this replica there, over everything in between.
+ */
+import type { Clock, NodeId } from '@quorate/core';
+import type { SnapshotStore } from '@quorate/storage';
+import type { Reign } from '../protocol.ts';
+import type { Epochs } from './epochs.ts';
+import type { ReplicaMessage, SnapshotOffer } from './message.ts';
+import type { SnapshotKeeper } from './snapshot-keeper.ts';
+import { SnapshotReceiver } from './snapshot-receiver.ts';
+import { SnapshotSender } from './snapshot-sender.ts';
+
+export interface SnapshotExchangeParts {
+  readonly group: number;
+  readonly clock: Clock;
+  readonly snapshots: SnapshotStore;
+  readonly keeper: SnapshotKeeper;
+  readonly epochs: () => Epochs;
+  /** See `SnapshotSenderOptions`. */
+  readonly firstTransfer: number;
+  readonly chunkBytes: number;
+  readonly retryAfterMs: number;
+  readonly send: (to: NodeId, message: ReplicaMessage) => void;
+  /** A durable snapshot of a later epoch shall take the place of the state. */
+  readonly skipTo: (offer: SnapshotOffer) => void;
+  readonly warn: (message: string, error: unknown) => void;
+}
+
+export class SnapshotExchange {
+  readonly #parts: SnapshotExchangeParts;
+  readonly #sender: SnapshotSender;
+  readonly #receiver: SnapshotReceiver;
+
+  constructor(parts: SnapshotExchangeParts) {
+    this.#parts = parts;
+    const { group, clock, snapshots, firstTransfer, chunkBytes, retryAfterMs, send, epochs } = parts;
+    this.#sender = new SnapshotSender({
+      group,
+      clock,
+      snapshots,
+      firstTransfer,
+      chunkBytes,
+      retryAfterMs,
+      reignIn: (epoch) => epochs().runOf(epoch)?.status().reign ?? (0 as Reign),
+      send,
+      done: (to, delivered) => epochs().snapshotSent(to, delivered),
+    });
+    this.#receiver = new SnapshotReceiver({
+      snapshots,
+      send,
+      received: (from, offer) => this.#received(from, offer),
+      failed: (error) => parts.warn('a snapshot could not be received', error),
+    });
+  }
+
+  /** The newest one, if it is of an epoch that helps `to`; else one is taken, and `to` will ask again. */
+  sendTo(to: NodeId, epochOfPeer: number): void {
+    const { group, snapshots, keeper } = this.#parts;
+    const epochs = this.#parts.epochs();
+    const newest = snapshots.latest(group);
+    const isOfPresent = newest?.epoch === epochs.run.epoch.number;
+    const isOfPeers = newest?.epoch === epochOfPeer && epochs.runOf(epochOfPeer) !== undefined;
+    if (isOfPresent || isOfPeers) return this.#sender.start(to);
+    keeper.want();
+    epochs.snapshotSent(to, false);
+  }
+
+  offered(from: NodeId, offer: SnapshotOffer): void {
+    const { run, isMoving } = this.#parts.epochs();
+    if (isMoving || offer.epoch < run.epoch.number) return;
+    if (offer.epoch > run.epoch.number || offer.last.index > run.status().commitIndex)
+      return this.#receiver.offered(from, offer);
+    // Everything in it is here already: the protocol can say so without seeing a byte of it.
+    this.#received(from, offer);
+    const { transfer, sizeBytes } = offer;
+    this.#parts.send(from, { type: 'snapshot-progress', transfer, nextOffset: sizeBytes });
+  }
+
+  chunk(from: NodeId, { transfer, offset, chunk }: ReplicaMessage & { type: 'snapshot-chunk' }): void {
+    this.#receiver.chunk(from, transfer, offset, chunk);
+  }
+
+  progress(from: NodeId, { transfer, nextOffset }: ReplicaMessage & { type: 'snapshot-progress' }): void {
+    this.#sender.progress(from, transfer, nextOffset);
+  }
+
+  tick(): void {
+    this.#sender.tick(this.#parts.clock.nowMs());
+  }
+
+  /** What a leader began to send ends with its rule. */
+  stopSending(): void {
+    this.#sender.stop();
+  }
+
+  async stop(): Promise<void> {
+    await this.#receiver.stop();
+  }
+
+  #received(from: NodeId, offer: SnapshotOffer): void {
+    const { run, isMoving } = this.#parts.epochs();
+    if (isMoving || offer.epoch < run.epoch.number) return;
+    if (offer.epoch > run.epoch.number) return this.#parts.skipTo(offer);
+    const { reign, last } = offer;
+    run.input({ type: 'snapshot-received', from, reign, last });
+  }
+}
