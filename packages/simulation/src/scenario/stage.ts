@@ -129,6 +129,7 @@ export class Stage {
       time: this.time,
       random,
       trace: new Trace(false),
+      algorithm: this.algorithm,
       members,
       latency: { writeMs: [0.01, 0.1], datasyncMs: [0.2, 1], slowRate: 0 },
       tellsOfExits: false,
@@ -136,7 +137,6 @@ export class Stage {
       sorter: this.mail.sort,
       replica: {
         machine,
-        algorithm: this.algorithm,
         tuning,
         loadProtocol: async (algorithm) => this.#prepared(await loadProtocol(algorithm)),
       },
