@@ -30,5 +30,6 @@ export const bannedInProtocols = [
 export const protocolFolders = [
   'packages/consensus/src/raft',
   'packages/consensus/src/multi-paxos',
+  'packages/consensus/src/synod',
   'packages/consensus/src/quorum',
 ];

@@ -32,6 +32,15 @@ function read(path: string): Source {
   return { path, text, code, imports: [...imports, ...urls] };
 }
 
+/** What a package lets others reach: its `exports`, and the command. */
+function entryPoints(name: string): string[] {
+  const { exports } = JSON.parse(readFileSync(join(root, `packages/${name}/package.json`), 'utf8'));
+  const entries = Object.values<{ readonly 'quorate-source': string }>(exports);
+  return [...entries.map((entry) => entry['quorate-source']), 'src/cli.ts'].map((path) =>
+    join('packages', name, path),
+  );
+}
+
 const packages = Object.keys(mayImport);
 const sources = packages.flatMap((name) => filesBelow(`packages/${name}/src`, '.ts')).map(read);
 const tests = packages.flatMap((name) => filesBelow(`packages/${name}/test`, '.ts')).map(read);
@@ -123,9 +132,7 @@ describe('files', () => {
 
   test('every source is reached from an entry point', () => {
     const byPath = new Map(sources.map((source) => [source.path, source]));
-    const entries = sources
-      .map(({ path }) => path)
-      .filter((path) => /^packages\/\w+\/src\/(index|cli)\.ts$/.test(path));
+    const entries = packages.flatMap(entryPoints).filter((path) => byPath.has(path));
     const reached = new Set<string>();
     const queue = [...entries];
     for (let path = queue.pop(); path !== undefined; path = queue.pop()) {

@@ -47,6 +47,9 @@ const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
   'reached by bugs only': ['core/exhaustive.js'],
 };
 
+/** Protocols are checked by the one, and Paxos is taught by the other: no replica runs them. */
+const besideProduction = ['conformance/', 'synod/'];
+
 interface ScriptCoverage {
   readonly url: string;
   readonly functions: readonly {
@@ -98,7 +101,7 @@ function note(script: ScriptCoverage, executed: Set<string>): void {
 function productionModules(): string[] {
   return ['consensus', 'core', 'storage'].flatMap((name) =>
     readdirSync(join(packages, name, 'dist'), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.js'))
+      .filter((file) => file.endsWith('.js') && !besideProduction.some((folder) => file.startsWith(folder)))
       .map((file) => `${name}/${file}`)
       .sort(),
   );

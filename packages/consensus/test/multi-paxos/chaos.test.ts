@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { type ChaosReport, runChaos } from '../../src/conformance/chaos.ts';
 import { multiPaxos } from '../../src/multi-paxos/multi-paxos.ts';
-import { type ChaosReport, runChaos } from '../protocol-chaos.ts';
 
 describe('Multi-Paxos under chaos is safe, and live once healed', () => {
   test.each([

@@ -1,8 +1,8 @@
 /** Uneven quorums at work: who may go on, and who may take over. [FlexiblePaxos] */
 import { describe, expect, test } from 'vitest';
+import { ProtocolCluster } from '../../src/conformance/cluster.ts';
 import type { MultiPaxosMessage } from '../../src/multi-paxos/message.ts';
 import { multiPaxos } from '../../src/multi-paxos/multi-paxos.ts';
-import { ProtocolCluster } from '../protocol-cluster.ts';
 
 type State = ReturnType<typeof multiPaxos.start>;
 

@@ -1,9 +1,9 @@
 /** Published hazards, played through a cluster message by message. The safety checks run after every step. */
 import { describe, expect, test } from 'vitest';
+import { type ClusterSettings, type Envelope, ProtocolCluster } from '../../src/conformance/cluster.ts';
 import { noSlot } from '../../src/multi-paxos/ballot.ts';
 import type { MultiPaxosMessage } from '../../src/multi-paxos/message.ts';
 import { multiPaxos } from '../../src/multi-paxos/multi-paxos.ts';
-import { type ClusterSettings, type Envelope, ProtocolCluster } from '../protocol-cluster.ts';
 
 type State = ReturnType<typeof multiPaxos.start>;
 type Message = MultiPaxosMessage;

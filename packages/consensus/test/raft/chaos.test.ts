@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { type ChaosReport, runChaos } from '../../src/conformance/chaos.ts';
 import { raft } from '../../src/raft/raft.ts';
-import { type ChaosReport, runChaos } from '../protocol-chaos.ts';
 import { checkRaftSafety } from './raft-safety.ts';
 
 describe('Raft under chaos is safe, and live once healed', () => {

@@ -1,15 +1,15 @@
 /**
  * The properties of Raft that only its own words can state. [Raft fig. 3]
  *
- * They complete `protocol-safety.ts`, which any protocol must pass: Election Safety and State Machine
+ * They complete `src/conformance/safety.ts`, which any protocol must pass: Election Safety and State Machine
  * Safety are there.
  */
 import type { NodeId } from '@quorate/core';
+import type { ProtocolCluster } from '../../src/conformance/cluster.ts';
+import { samePayload } from '../../src/conformance/durable-store.ts';
 import type { Effect, Entry, LogIndex } from '../../src/protocol.ts';
 import type { RaftMessage } from '../../src/raft/message.ts';
 import { type RaftState, raft } from '../../src/raft/raft.ts';
-import { samePayload } from '../durable-store.ts';
-import type { ProtocolCluster } from '../protocol-cluster.ts';
 
 type Cluster = ProtocolCluster<RaftState, RaftMessage>;
 

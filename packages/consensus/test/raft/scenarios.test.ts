@@ -4,11 +4,11 @@
  * The cluster checks its safety properties after every step, so a transcript only has to lead there.
  */
 import { describe, expect, test } from 'vitest';
+import { type ClusterSettings, ProtocolCluster } from '../../src/conformance/cluster.ts';
 import type { Entry, LogIndex } from '../../src/protocol.ts';
 import { encodeHardState } from '../../src/raft/hard-state.ts';
 import type { RaftMessage } from '../../src/raft/message.ts';
 import { type RaftState, raft } from '../../src/raft/raft.ts';
-import { type ClusterSettings, ProtocolCluster } from '../protocol-cluster.ts';
 
 type Settings = Partial<ClusterSettings<RaftState, RaftMessage>>;
 type Cluster = ProtocolCluster<RaftState, RaftMessage>;

@@ -4,8 +4,8 @@
  * A failure carries its seed in the message; the same seed repeats it step by step.
  */
 import { type NodeId, type Random, seededRandom } from '@quorate/core';
-import type { Effect, Entry, Protocol, ProtocolOptions } from '../src/protocol.ts';
-import { ProtocolCluster } from './protocol-cluster.ts';
+import type { Effect, Entry, Protocol, ProtocolOptions } from '../protocol.ts';
+import { ProtocolCluster } from './cluster.ts';
 
 export interface ChaosSettings<S, M> {
   readonly protocol: Protocol<S, M>;

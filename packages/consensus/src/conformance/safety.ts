@@ -14,7 +14,7 @@ import type {
   ProtocolStatus,
   RecoveredState,
   Reign,
-} from '../src/protocol.ts';
+} from '../protocol.ts';
 import { type DurableStore, samePayload } from './durable-store.ts';
 
 interface Pledge {

@@ -1,6 +1,6 @@
 /** What can be due in a simulated cluster: messages, ticks, syncs and snapshots under way. */
 import type { NodeId } from '@quorate/core';
-import type { Entry, LogIndex, Reign } from '../src/protocol.ts';
+import type { Entry, LogIndex, Reign } from '../protocol.ts';
 import type { Envelope } from './cluster-settings.ts';
 
 export type Due<M> =

@@ -4,10 +4,10 @@
  * It takes any `Protocol` and does what a replica would do, in one thread and without a clock: carries
  * out effects, completes disk syncs later, loses what was not synced in a crash, moves messages through
  * the protocol's own encoding, and lets `SafetyChecks` look at every step. Used in two ways: seeded
- * chaos (`protocol-chaos.ts`), and hand-written transcripts, which hold messages or disks back and
+ * chaos (`chaos.ts`), and hand-written transcripts, which hold messages or disks back and
  * release them one by one.
  */
-import { invariant, type NodeId, type Random, seededRandom } from '@quorate/core';
+import { assertNever, invariant, type NodeId, type Random, seededRandom } from '@quorate/core';
 import type {
   Effect,
   Input,
@@ -16,7 +16,7 @@ import type {
   ProtocolOptions,
   ProtocolStatus,
   Reign,
-} from '../src/protocol.ts';
+} from '../protocol.ts';
 import { Agenda } from './agenda.ts';
 import {
   type ClusterNode,
@@ -30,7 +30,7 @@ import {
 import type { Due, SnapshotTransfer } from './due.ts';
 import { Links } from './links.ts';
 import { copyOfPlainData } from './plain-data.ts';
-import { SafetyChecks } from './protocol-safety.ts';
+import { SafetyChecks } from './safety.ts';
 
 export type { ClusterNode, ClusterSettings, Envelope, NetworkConditions, ProposeOutcome, ReadOutcome };
 
@@ -440,7 +440,10 @@ export class ProtocolCluster<S, M> {
         this.#sendSnapshot(node, effect.to);
         return;
       case 'role':
+      case 'transfer-failed':
         return;
+      default:
+        assertNever(effect, 'an effect');
     }
   }
 

@@ -4,7 +4,7 @@
  * It replays effects as the log's recovery would: hard state, truncation, entries, snapshot, in order.
  */
 import { invariant } from '@quorate/core';
-import type { Effect, Entry, LogIndex, RecoveredState, Reign } from '../src/protocol.ts';
+import type { Effect, Entry, LogIndex, RecoveredState, Reign } from '../protocol.ts';
 
 type Position = { readonly index: LogIndex; readonly reign: Reign };
 

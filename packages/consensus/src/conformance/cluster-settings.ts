@@ -1,6 +1,6 @@
 /** What a simulated cluster is made of, and what one may ask of it: settings, conditions and outcomes. */
 import type { NodeId } from '@quorate/core';
-import type { Entry, LogIndex, Protocol, ProtocolOptions, RefusalReason } from '../src/protocol.ts';
+import type { Entry, LogIndex, Protocol, ProtocolOptions, RefusalReason } from '../protocol.ts';
 import { DurableStore } from './durable-store.ts';
 
 /** A message under way. */
