@@ -33,6 +33,10 @@ export {
   type LinearizabilityVerdict,
 } from './linearizability.ts';
 export { type PlantedBug, plantedBugs } from './planted-bugs.ts';
+export { readScenario, rewriteScenario, scenarioNames } from './scenario/catalogue.ts';
+export { firstDifference, type PlayedTranscript, playTranscript } from './scenario/play.ts';
+export type { Transcript } from './scenario/transcript.ts';
+export { commandForms } from './scenario/vocabulary.ts';
 export { type SimulationOptions, type SimulationResult, simulate } from './simulate.ts';
 export type { FaultCounts } from './simulated-cluster.ts';
 export type { NetworkCounts } from './simulated-network.ts';

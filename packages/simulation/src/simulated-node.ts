@@ -78,6 +78,7 @@ export class SimulatedNode {
   #opened: OpenedReplica | undefined;
   #lives = 0;
   #atNextWrite: (() => void) | undefined;
+  #atNextSync: { readonly moment: 'during' | 'after'; readonly strike: () => void } | undefined;
   /** Something ran on this node since a checker last looked. */
   isTouched = false;
 
@@ -166,6 +167,11 @@ export class SimulatedNode {
     return undefined;
   }
 
+  /** Runs `strike` while the next sync of a file is under way, or just after whatever waited for it has run. */
+  strikeAtNextSync(moment: 'during' | 'after', strike: () => void): void {
+    this.#atNextSync = { moment, strike };
+  }
+
   /** Runs `strike` in the middle of the next operation that changes the disk; undefined takes it back. */
   strikeAtNextWrite(strike: (() => void) | undefined): void {
     this.#atNextWrite = strike;
@@ -218,6 +224,9 @@ export class SimulatedNode {
       this.#atNextWrite = undefined;
       time.after(latencyMs * random.next(), strike);
     }
+    const atSync = operation.kind === 'datasync' ? this.#atNextSync : undefined;
+    if (atSync !== undefined) this.#atNextSync = undefined;
+    if (atSync?.moment === 'during') time.after(latencyMs / 2, atSync.strike);
     return new Promise((resolve) => {
       time.after(latencyMs, () =>
         clock.whenAwake(() => {
@@ -226,6 +235,8 @@ export class SimulatedNode {
           resolve();
         }),
       );
+      // An event of the same moment, asked for later: everything that the sync lets go has gone by then.
+      if (atSync?.moment === 'after') time.after(latencyMs, atSync.strike);
     });
   }
 

@@ -8,6 +8,7 @@ import { describeContext } from '../machine.ts';
 import { choice, listOf, wholeNumber } from '../options.ts';
 import { startProgress } from '../progress.ts';
 import { requireWritable, writeJsonFile } from '../result-file.ts';
+import { listScenarios, playScenarios } from '../sim/play-scenarios.ts';
 import { type SeedsResult, simulateSeeds } from '../sim/simulate-seeds.ts';
 
 interface SimFlags {
@@ -20,6 +21,8 @@ interface SimFlags {
   readonly keepGoing: boolean;
   readonly trace?: string;
   readonly json?: string;
+  readonly scenario?: string;
+  readonly rewrite: boolean;
 }
 
 const seedMax = 2 ** 32 - 1;
@@ -63,13 +66,17 @@ export function simCommand(): Command {
     )
     .option('--keep-going', 'run all seeds even after one has failed', false)
     .option('--trace <file>', 'write the whole trace there; with --seeds 1')
+    .option('--scenario <name>', 'play one scenario, or all, instead of seeds; list tells which there are')
+    .option('--rewrite', 'with --scenario: write down what was seen; read the difference', false)
     .option('--json <file>', 'write the whole result there')
     .action(runSim);
 }
 
 async function runSim(flags: SimFlags): Promise<void> {
+  if (flags.scenario === 'list') return listScenarios();
   if (flags.json !== undefined) requireWritable('--json', flags.json);
   if (flags.trace !== undefined) requireWritable('--trace', flags.trace);
+  if (flags.scenario !== undefined) return runScenarios(flags.scenario, flags);
   const progress = startProgress();
   let last: SimulationResult | undefined;
   let results: readonly SeedsResult[];
@@ -102,6 +109,13 @@ async function runSim(flags: SimFlags): Promise<void> {
     writeJsonFile(flags.json, { ...context, firstSeed: flags.seed, results: results.map(withoutTraces) });
   }
   if (results.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
+}
+
+async function runScenarios(name: string, { algorithm, rewrite, json }: SimFlags): Promise<void> {
+  const results = await playScenarios({ name, algorithms: algorithm, rewrites: rewrite });
+  if (json !== undefined)
+    writeJsonFile(json, { ...describeContext(process.argv.slice(2)), scenarios: results });
+  if (results.some(({ passed }) => !passed)) process.exitCode = 1;
 }
 
 function describe(result: SeedsResult, flags: SimFlags): string {

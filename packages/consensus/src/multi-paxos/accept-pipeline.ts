@@ -7,7 +7,7 @@
  */
 import type { NodeId } from '@quorate/core';
 import type { Entry, PageLimits } from '../protocol.ts';
-import { nextSlot, type Slot } from './ballot.ts';
+import { laterSlot, nextSlot, noSlot, type Slot } from './ballot.ts';
 import type { Accept } from './message.ts';
 import { entriesPerMessageMax } from './message-codec.ts';
 import { send } from './outbox.ts';
@@ -39,6 +39,10 @@ export interface PeerProgress {
   heardMs: number;
   /** The highest heartbeat round that it answered. */
   confirmedRound: number;
+  /** How far it is known to have learned what is chosen. */
+  learnedUpTo: Slot;
+  /** Its node is known to be down or silent, and it has not been heard since. */
+  isGone: boolean;
 }
 
 export function newPeerProgress(peer: {
@@ -47,7 +51,7 @@ export function newPeerProgress(peer: {
   readonly next: Slot;
   readonly heardMs: number;
 }): PeerProgress {
-  return { ...peer, flights: [], confirmedRound: 0 };
+  return { ...peer, flights: [], confirmedRound: 0, learnedUpTo: noSlot, isGone: false };
 }
 
 /** The values held without a gap from `first` on, as many as one message may carry; at least one if there is one. */
@@ -125,6 +129,7 @@ export function noteAccepted(peer: PeerProgress, range: { readonly first: Slot; 
 
 /** The learner at `peer` knows every slot up to `chosenUpTo` to be chosen: nothing up to there has to be sent. */
 export function noteLearned(peer: PeerProgress, chosenUpTo: Slot): void {
+  peer.learnedUpTo = laterSlot(peer.learnedUpTo, chosenUpTo);
   dropFlights(peer, (flight) => flight.last <= chosenUpTo);
   if (peer.next <= chosenUpTo) peer.next = nextSlot(chosenUpTo);
 }

@@ -3,23 +3,25 @@
  */
 import type { NodeId } from '@quorate/core';
 import { takeReport } from './acceptor-report.ts';
-import { follow, noteBallot, raisePromise, resetStandTimer } from './allegiance.ts';
-import type { Ballot } from './ballot.ts';
+import { follow, forsakeLeader, noteBallot, raisePromise, resetStandTimer } from './allegiance.ts';
+import { type Ballot, noBallot } from './ballot.ts';
 import { assertSameValue, learnFromLeader, offerSnapshot } from './learner.ts';
 import type { Accept, Canvass, Heartbeat, Prepare } from './message.ts';
 import { send, sendOnceDurable, writeEntry } from './outbox.ts';
 import { mayAccept, mayPromise, promiseAfterAccept } from './promise-rule.ts';
-import { canReportFrom, leaderSeemsAlive } from './stability.ts';
+import { restWithLeader } from './quiescence.ts';
+import { canReportFrom, leaderGaveWay, leaderSeemsAlive } from './stability.ts';
 import type { MultiPaxosState } from './state.ts';
 
 /** Phase 1(b). The promise leaves when it is durable, and so is everything that it reports. */
 export function onPrepare(state: MultiPaxosState, from: NodeId, prepare: Prepare): void {
-  const { ballot, fromSlot } = prepare;
+  const { ballot, fromSlot, gaveWay } = prepare;
   if (!mayPromise({ ballot, promised: state.promised })) {
     nack(state, from, ballot);
     return;
   }
-  if (ballot > state.promised && !wouldPromise(state, from, fromSlot)) {
+  // Also at a ballot that is promised already: a snapshot may have brought the promise, and no leave with it.
+  if (isLoyalToAnother(state, from, gaveWay)) {
     noteBallot(state, ballot);
     nack(state, from, ballot);
     return;
@@ -31,6 +33,7 @@ export function onPrepare(state: MultiPaxosState, from: NodeId, prepare: Prepare
   }
   if (ballot > state.promised) {
     raisePromise(state, ballot);
+    forsakeLeader(state);
     resetStandTimer(state);
   }
   sendOnceDurable(state, from, takeReport(state, prepare));
@@ -62,36 +65,37 @@ export function onAccept(state: MultiPaxosState, from: NodeId, accept: Accept): 
  * that nothing higher was promised so far, and so it need not wait for the disk.
  */
 export function onHeartbeat(state: MultiPaxosState, from: NodeId, heartbeat: Heartbeat): void {
-  const { ballot, round, chosenUpTo } = heartbeat;
+  const { ballot, round, chosenUpTo, rests } = heartbeat;
   if (!mayAccept({ ballot, promised: state.promised })) {
     nack(state, from, ballot);
     return;
   }
   follow(state, promiseAfterAccept({ ballot, promised: state.promised }), from);
   learnFromLeader(state, chosenUpTo);
+  if (rests) restWithLeader(state);
   send(state, from, { type: 'heartbeat-reply', ballot, round, chosenUpTo: state.chosenUpTo });
 }
 
 /** Says whether a prepare would be promised, and changes nothing. */
 export function onCanvass(state: MultiPaxosState, from: NodeId, canvass: Canvass): void {
-  const granted = wouldPromise(state, from, canvass.fromSlot);
-  if (!canReportFrom({ fromSlot: canvass.fromSlot, forgottenUpTo: state.log.forgottenUpTo })) {
-    offerSnapshot(state, from);
-  }
+  const canReport = canReportFrom({ fromSlot: canvass.fromSlot, forgottenUpTo: state.log.forgottenUpTo });
+  if (!canReport) offerSnapshot(state, from);
+  const granted = canReport && !isLoyalToAnother(state, from, noBallot);
   send(state, from, { type: 'canvass-reply', canvass: canvass.canvass, granted, promised: state.promised });
 }
 
-/** The acceptor's leave to be asked by `from`: no other leader lives, and it still has what must be reported. */
-function wouldPromise(state: MultiPaxosState, from: NodeId, fromSlot: Prepare['fromSlot']): boolean {
-  const otherLeaderLives =
-    state.leader !== from &&
-    leaderSeemsAlive({
-      leads: state.proposer.phase === 'leading',
-      leaderHeardMs: state.leaderHeardMs,
-      nowMs: state.nowMs,
-      electionTimeoutMinMs: state.options.electionTimeoutMs[0],
-    });
-  return !otherLeaderLives && canReportFrom({ fromSlot, forgottenUpTo: state.log.forgottenUpTo });
+/** Whether another leader than `from` counts on this acceptor to promise nobody else anything. */
+function isLoyalToAnother(state: MultiPaxosState, from: NodeId, gaveWay: Ballot): boolean {
+  if (state.leader === from || leaderGaveWay({ leader: state.leader, promised: state.promised, gaveWay })) {
+    return false;
+  }
+  return leaderSeemsAlive({
+    leads: state.proposer.phase === 'leading',
+    rests: state.rests,
+    leaderHeardMs: state.leaderHeardMs,
+    nowMs: state.nowMs,
+    electionTimeoutMinMs: state.options.electionTimeoutMs[0],
+  });
 }
 
 function nack(state: MultiPaxosState, to: NodeId, ballot: Ballot): void {

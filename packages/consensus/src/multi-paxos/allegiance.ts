@@ -31,7 +31,15 @@ export function follow(state: MultiPaxosState, ballot: Ballot, from: NodeId): vo
     state.catchUpAtMs = state.nowMs;
   }
   state.leaderHeardMs = state.nowMs;
+  state.rests = false;
   resetStandTimer(state);
+}
+
+/** The acceptor's loyalty goes to nobody: it answers another proposer, or its leader is gone. */
+export function forsakeLeader(state: MultiPaxosState): void {
+  state.leader = undefined;
+  state.leaderHeardMs = Number.NEGATIVE_INFINITY;
+  state.rests = false;
 }
 
 /** Ends whatever this proposer was about. Reads that wait for its lead are refused. */
@@ -40,6 +48,7 @@ export function stopProposing(state: MultiPaxosState): void {
   if (proposer.phase === 'leading') {
     for (const { read } of proposer.reads) state.outbox.effects.push({ type: 'read-refused', read });
     state.leader = undefined;
+    state.rests = false;
   }
   if (proposer.phase === 'idle') return;
   state.proposer = idle;

@@ -16,11 +16,15 @@ import { type AcceptorSet, noAcceptors, withAcceptor } from './acceptor-set.ts';
 import { stopProposing } from './allegiance.ts';
 import { laterSlot, nextSlot } from './ballot.ts';
 import { AcceptanceTally } from './chosen-rule.ts';
+import { advanceHandOver } from './hand-over.ts';
+import { sendHeartbeats } from './heartbeat.ts';
+import { newLeaseBook, renewLease } from './leader-lease.ts';
 import { advanceChosen } from './learner.ts';
 import type { Accepted, HeartbeatReply } from './message.ts';
 import { diskSilenceMs, markOfThisStep, writeEntry } from './outbox.ts';
-import { sendHeartbeats, serveReads } from './read-confirmation.ts';
-import { hasLostItsQuorum } from './stability.ts';
+import { keepAwake, restIfAllKnow } from './quiescence.ts';
+import { serveReads } from './read-confirmation.ts';
+import { hasLostItsQuorum, unfitMs } from './stability.ts';
 import type { Leading, MultiPaxosState, Preparing } from './state.ts';
 
 /**
@@ -47,6 +51,10 @@ export function beginToLead(
     round: 0,
     heartbeatAtMs: state.nowMs,
     reads: [],
+    lease: newLeaseBook(state.isSealed),
+    handOver: undefined,
+    activeAtMs: state.nowMs,
+    restRound: undefined,
   };
   state.proposer = leading;
   state.leader = state.options.self;
@@ -65,6 +73,10 @@ export function onPropose(state: MultiPaxosState, proposals: readonly Proposal[]
     state.outbox.effects.push({ type: 'refused', reason: 'not-leader' });
     return;
   }
+  if (leading.handOver !== undefined) {
+    state.outbox.effects.push({ type: 'refused', reason: 'handing-over' });
+    return;
+  }
   let bytes = 0;
   for (const { payload } of proposals) bytes += payload.byteLength;
   // A batch larger than the limit itself is let through alone rather than never.
@@ -78,6 +90,7 @@ export function onPropose(state: MultiPaxosState, proposals: readonly Proposal[]
     slot = nextSlot(slot);
     return { index: slot, reign: leading.ballot, timeMs, payload };
   });
+  keepAwake(state, leading);
   const first = nextSlot(leading.lastProposed);
   state.outbox.effects.push({ type: 'accepted', first, last: slot });
   proposeEntries(state, leading, entries);
@@ -135,15 +148,19 @@ export function onHeartbeatReply(state: MultiPaxosState, from: NodeId, message: 
     noteLearned(peer, message.chosenUpTo);
     leading.tally.accepted(peer.ordinal, { first: nextSlot(state.chosenUpTo), last: message.chosenUpTo });
   }
+  renewLease(state, leading);
   choose(state, leading);
+  restIfAllKnow(state, leading);
   pump(state, leading, peer);
 }
 
 export function onLeaderTick(state: MultiPaxosState, leading: Leading): void {
+  if (state.rests) return;
   const [, electionTimeoutMaxMs] = state.options.electionTimeoutMs;
   // A leader whose disk hangs holds the lead against others that could use it.
   if (diskSilenceMs(state) >= electionTimeoutMaxMs) {
     stopProposing(state);
+    if (state.peers.length > 0) state.fitToLeadAtMs = state.nowMs + unfitMs(electionTimeoutMaxMs);
     return;
   }
   let heard: AcceptorSet = withAcceptor(noAcceptors, state.ordinal);
@@ -156,6 +173,7 @@ export function onLeaderTick(state: MultiPaxosState, leading: Leading): void {
   }
   if (state.nowMs >= leading.heartbeatAtMs) sendHeartbeats(state, leading);
   retransmit(state, leading);
+  advanceHandOver(state, leading);
 }
 
 function choose(state: MultiPaxosState, leading: Leading): void {
@@ -167,6 +185,7 @@ function choose(state: MultiPaxosState, leading: Leading): void {
     leading.uncommittedBytes -= state.log.get(slot)?.payload.byteLength ?? 0;
   }
   serveReads(state, leading);
+  advanceHandOver(state, leading);
 }
 
 function newProgress(state: MultiPaxosState, node: NodeId): PeerProgress {
@@ -186,5 +205,6 @@ function progressOf(
   const peer = leading.peers.get(from);
   if (peer === undefined) return undefined;
   peer.heardMs = state.nowMs;
+  peer.isGone = false;
   return { leading, peer };
 }

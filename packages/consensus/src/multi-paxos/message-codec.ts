@@ -27,13 +27,14 @@ const kinds = {
   'canvass-reply': 9,
   'catch-up-request': 10,
   'catch-up': 11,
+  'hand-over': 12,
 } as const satisfies Record<MultiPaxosMessage['type'], number>;
 
 export function encodeMessage(message: MultiPaxosMessage): readonly unknown[] {
   const kind = kinds[message.type];
   switch (message.type) {
     case 'prepare':
-      return [kind, message.ballot, message.fromSlot];
+      return [kind, message.ballot, message.fromSlot, message.gaveWay];
     case 'promise':
       return [
         kind,
@@ -56,6 +57,7 @@ export function encodeMessage(message: MultiPaxosMessage): readonly unknown[] {
     case 'accepted':
       return [kind, message.ballot, message.first, message.last];
     case 'heartbeat':
+      return [kind, message.ballot, message.round, message.chosenUpTo, message.rests];
     case 'heartbeat-reply':
       return [kind, message.ballot, message.round, message.chosenUpTo];
     case 'canvass':
@@ -70,6 +72,8 @@ export function encodeMessage(message: MultiPaxosMessage): readonly unknown[] {
         message.entries[0]?.index ?? null,
         message.entries.map((entry) => [entry.reign, entry.timeMs, entry.payload]),
       ];
+    case 'hand-over':
+      return [kind, message.ballot];
     default:
       return assertNever(message, 'a Multi-Paxos message');
   }
@@ -84,7 +88,7 @@ const count = integer();
 const timeMs = integer();
 const payload = bytes(payloadBytesMax);
 
-const prepareFields = tuple(kindField, ballot, slot);
+const prepareFields = tuple(kindField, ballot, slot, promisedBallot);
 const promiseFields = tuple(
   kindField,
   ballot,
@@ -102,10 +106,12 @@ const acceptFields = tuple(
   list(tuple(timeMs, payload), entriesPerMessageMax),
 );
 const acceptedFields = tuple(kindField, ballot, slot, slot);
-const heartbeatFields = tuple(kindField, ballot, count, watermark);
+const heartbeatFields = tuple(kindField, ballot, count, watermark, flag);
+const heartbeatReplyFields = tuple(kindField, ballot, count, watermark);
 const canvassFields = tuple(kindField, count, slot);
 const canvassReplyFields = tuple(kindField, count, flag, promisedBallot);
 const catchUpRequestFields = tuple(kindField, slot);
+const handOverFields = tuple(kindField, ballot);
 const catchUpFields = tuple(kindField, slot, list(tuple(ballot, timeMs, payload), entriesPerMessageMax));
 
 type Decoder = (wire: unknown) => MultiPaxosMessage;
@@ -114,8 +120,8 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
   [
     kinds.prepare,
     (wire) => {
-      const [, ballot, fromSlot] = prepareFields(wire, 'prepare');
-      return { type: 'prepare', ballot, fromSlot };
+      const [, ballot, fromSlot, gaveWay] = prepareFields(wire, 'prepare');
+      return { type: 'prepare', ballot, fromSlot, gaveWay };
     },
   ],
   [kinds.promise, decodePromise],
@@ -138,14 +144,14 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
   [
     kinds.heartbeat,
     (wire) => {
-      const [, ballot, round, chosenUpTo] = heartbeatFields(wire, 'heartbeat');
-      return { type: 'heartbeat', ballot, round, chosenUpTo };
+      const [, ballot, round, chosenUpTo, rests] = heartbeatFields(wire, 'heartbeat');
+      return { type: 'heartbeat', ballot, round, chosenUpTo, rests };
     },
   ],
   [
     kinds['heartbeat-reply'],
     (wire) => {
-      const [, ballot, round, chosenUpTo] = heartbeatFields(wire, 'heartbeat-reply');
+      const [, ballot, round, chosenUpTo] = heartbeatReplyFields(wire, 'heartbeat-reply');
       return { type: 'heartbeat-reply', ballot, round, chosenUpTo };
     },
   ],
@@ -171,6 +177,13 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
     },
   ],
   [kinds['catch-up'], decodeCatchUp],
+  [
+    kinds['hand-over'],
+    (wire) => {
+      const [, ballot] = handOverFields(wire, 'hand-over');
+      return { type: 'hand-over', ballot };
+    },
+  ],
 ]);
 
 /** @throws CodedError `ERR_FRAME_INVALID`, and nothing else */

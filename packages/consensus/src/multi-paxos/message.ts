@@ -14,6 +14,8 @@ export interface Prepare {
   readonly ballot: Ballot;
   /** The first slot that the proposer does not know to be chosen, or where the next page begins. */
   readonly fromSlot: Slot;
+  /** The ballot whose leader gave way to this proposer, so that its acceptors may answer; or `noBallot`. */
+  readonly gaveWay: Ballot;
 }
 
 /**
@@ -66,6 +68,8 @@ export interface Heartbeat {
   /** Grows with each heartbeat of a ballot: a reply confirms the leader as of the sending of its round. */
   readonly round: number;
   readonly chosenUpTo: Slot;
+  /** Nothing will follow until something happens: who knows everything need not wait for it. */
+  readonly rests: boolean;
 }
 
 /** Nothing higher than `ballot` was promised when the heartbeat arrived. */
@@ -105,6 +109,12 @@ export interface CatchUp {
   readonly entries: readonly Entry[];
 }
 
+/** The leader of `ballot` gives way: prepare a higher one. */
+export interface HandOverMessage {
+  readonly type: 'hand-over';
+  readonly ballot: Ballot;
+}
+
 export type MultiPaxosMessage =
   | Prepare
   | Promised
@@ -116,4 +126,5 @@ export type MultiPaxosMessage =
   | Canvass
   | CanvassReply
   | CatchUpRequest
-  | CatchUp;
+  | CatchUp
+  | HandOverMessage;

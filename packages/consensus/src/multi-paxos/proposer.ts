@@ -4,13 +4,22 @@
  */
 import type { NodeId } from '@quorate/core';
 import { hasAcceptor, noAcceptors, withAcceptor } from './acceptor-set.ts';
-import { noteBallot, raisePromise, resetStandTimer, stopProposing } from './allegiance.ts';
-import { ballotAbove, higherBallot, laterSlot, nextSlot, type Slot } from './ballot.ts';
+import { forsakeLeader, noteBallot, raisePromise, resetStandTimer, stopProposing } from './allegiance.ts';
+import {
+  type Ballot,
+  ballotAbove,
+  higherBallot,
+  laterSlot,
+  nextSlot,
+  noBallot,
+  type Slot,
+} from './ballot.ts';
 import { beginToLead } from './leader.ts';
 import { learnChosen } from './learner.ts';
-import type { CanvassReply, Nack, Promised } from './message.ts';
+import type { CanvassReply, HandOverMessage, MultiPaxosMessage, Nack, Promised } from './message.ts';
 import { diskSilenceMs, markOfThisStep, send, sendOnceDurable } from './outbox.ts';
 import { isPhase1Quorum } from './phase-quorums.ts';
+import { notePeerGone } from './quiescence.ts';
 import { canvassSucceeded, staggerMs } from './stability.ts';
 import { type Canvassing, idle, type MultiPaxosState, ordinalOf, type Preparing } from './state.ts';
 import { ReportedValues } from './value-adoption.ts';
@@ -18,6 +27,7 @@ import { ReportedValues } from './value-adoption.ts';
 /** Time has passed for a proposer that does not lead. */
 export function onProposerTick(state: MultiPaxosState): void {
   const { proposer } = state;
+  if (state.rests) return;
   if (state.nowMs >= state.standAtMs) {
     stand(state);
   } else if (proposer.phase === 'canvassing' && state.nowMs >= proposer.resendAtMs) {
@@ -32,8 +42,7 @@ export function stand(state: MultiPaxosState): void {
   resetStandTimer(state);
   state.proposer = idle;
   state.leader = undefined;
-  // Whoever cannot make its own promise durable would raise its ballot, and lead nobody.
-  if (diskSilenceMs(state) >= state.options.electionTimeoutMs[0]) return;
+  if (!isFitToLead(state)) return;
   state.canvassCount += 1;
   const canvassing: Canvassing = {
     phase: 'canvassing',
@@ -44,6 +53,12 @@ export function stand(state: MultiPaxosState): void {
   state.proposer = canvassing;
   sendCanvass(state, canvassing);
   prepareIfCanvassed(state, canvassing);
+}
+
+/** Whoever cannot make its own promise durable would raise its ballot, and lead nobody. */
+function isFitToLead(state: MultiPaxosState): boolean {
+  const [electionTimeoutMinMs] = state.options.electionTimeoutMs;
+  return diskSilenceMs(state) < electionTimeoutMinMs && state.nowMs >= state.fitToLeadAtMs;
 }
 
 function sendCanvass(state: MultiPaxosState, canvassing: Canvassing): void {
@@ -66,7 +81,13 @@ export function onCanvassReply(state: MultiPaxosState, from: NodeId, reply: Canv
 }
 
 function prepareIfCanvassed(state: MultiPaxosState, canvassing: Canvassing): void {
-  if (canvassSucceeded(canvassing.granted, state.quorums)) prepare(state);
+  if (canvassSucceeded(canvassing.granted, state.quorums)) prepare(state, noBallot);
+}
+
+/** The leader of the promised ballot gives way to this node. Of any other ballot it says nothing new. */
+export function onHandOver(state: MultiPaxosState, from: NodeId, { ballot }: HandOverMessage): void {
+  if (state.leader !== from || state.promised !== ballot || !isFitToLead(state)) return;
+  prepare(state, ballot);
 }
 
 /**
@@ -74,14 +95,16 @@ function prepareIfCanvassed(state: MultiPaxosState, canvassing: Canvassing): voi
  * its ballots grow over restarts: so that is durable before any prepare leaves. A ballot used twice
  * could carry two values.
  */
-function prepare(state: MultiPaxosState): void {
+function prepare(state: MultiPaxosState, gaveWay: Ballot): void {
   const ballot = ballotAbove(higherBallot(state.promised, state.highestBallotSeen), state);
   raisePromise(state, ballot);
+  state.rests = false;
   const fromSlot = nextSlot(state.chosenUpTo);
   state.proposer = {
     phase: 'preparing',
     ballot,
     fromSlot,
+    gaveWay,
     promiseMark: markOfThisStep(state),
     promisedBy: noAcceptors,
     nextPages: new Map(),
@@ -90,7 +113,7 @@ function prepare(state: MultiPaxosState): void {
   };
   resetStandTimer(state);
   // With nobody to tell, the promise alone is the write.
-  for (const peer of state.peers) sendOnceDurable(state, peer, { type: 'prepare', ballot, fromSlot });
+  for (const peer of state.peers) sendOnceDurable(state, peer, prepareMessage(state.proposer, fromSlot));
 }
 
 function resendPrepare(state: MultiPaxosState, preparing: Preparing): void {
@@ -98,9 +121,12 @@ function resendPrepare(state: MultiPaxosState, preparing: Preparing): void {
   preparing.resendAtMs = state.nowMs + state.options.heartbeatMs;
   for (const peer of state.peers) {
     if (hasAcceptor(preparing.promisedBy, ordinalOf(state, peer) ?? state.ordinal)) continue;
-    const fromSlot = pageWanted(state, preparing, peer);
-    send(state, peer, { type: 'prepare', ballot: preparing.ballot, fromSlot });
+    send(state, peer, prepareMessage(preparing, pageWanted(state, preparing, peer)));
   }
+}
+
+function prepareMessage({ ballot, gaveWay }: Preparing, fromSlot: Slot): MultiPaxosMessage {
+  return { type: 'prepare', ballot, fromSlot, gaveWay };
 }
 
 /** The proposer's own promise is durable: it counts as one acceptor's. */
@@ -127,8 +153,7 @@ export function onPromise(state: MultiPaxosState, from: NodeId, message: Promise
     return;
   }
   proposer.nextPages.set(from, message.nextPage);
-  const fromSlot = pageWanted(state, proposer, from);
-  send(state, from, { type: 'prepare', ballot: proposer.ballot, fromSlot });
+  send(state, from, prepareMessage(proposer, pageWanted(state, proposer, from)));
 }
 
 /** Where the report of `acceptor` goes on; slots known to be chosen by now need no report. */
@@ -153,11 +178,11 @@ export function onNack(state: MultiPaxosState, message: Nack): void {
 
 /** The thread of `peer` has ended. If it led, its followers need not wait for its silence. */
 export function onPeerDown(state: MultiPaxosState, peer: NodeId): void {
+  if (state.proposer.phase === 'leading') notePeerGone(state, state.proposer, peer);
   if (state.leader !== peer) return;
   const rest = state.options.members.filter((member) => member !== peer);
   const rank = rest.indexOf(state.options.self);
-  state.leader = undefined;
-  state.leaderHeardMs = Number.NEGATIVE_INFINITY;
+  forsakeLeader(state);
   const hastenedMs = state.nowMs + staggerMs({ rank, heartbeatMs: state.options.heartbeatMs });
   if (hastenedMs < state.standAtMs) state.standAtMs = hastenedMs;
   if (state.nowMs >= state.standAtMs) stand(state);

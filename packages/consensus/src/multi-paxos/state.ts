@@ -10,7 +10,9 @@ import type { PeerProgress } from './accept-pipeline.ts';
 import type { AcceptorSet } from './acceptor-set.ts';
 import { acceptorCountMax, type Ballot, laterSlot, noBallot, noSlot, type Slot } from './ballot.ts';
 import type { AcceptanceTally } from './chosen-rule.ts';
+import type { HandOver } from './hand-over.ts';
 import { decodeHardState } from './hard-state.ts';
+import type { LeaseBook } from './leader-lease.ts';
 import type { Outbox } from './outbox.ts';
 import { newOutbox } from './outbox.ts';
 import { type PhaseQuorums, phaseQuorums } from './phase-quorums.ts';
@@ -36,6 +38,8 @@ export interface Preparing {
   readonly phase: 'preparing';
   readonly ballot: Ballot;
   readonly fromSlot: Slot;
+  /** The ballot whose leader gave way to this proposer; `noBallot` if none did. */
+  readonly gaveWay: Ballot;
   /** The write that makes the proposer's own promise durable. */
   readonly promiseMark: number;
   /** Acceptors whose promise is complete, this one's own included once it is durable. */
@@ -63,6 +67,12 @@ export interface Leading {
   round: number;
   heartbeatAtMs: number;
   readonly reads: PendingRead[];
+  readonly lease: LeaseBook;
+  handOver: HandOver | undefined;
+  /** When something was last wanted of this leader. */
+  activeAtMs: number;
+  /** The last round, if it said that the leader may fall silent. */
+  restRound: number | undefined;
 }
 
 export type Proposer = Idle | Canvassing | Preparing | Leading;
@@ -108,10 +118,19 @@ export interface MultiPaxosState {
   // Who leads.
 
   leader: NodeId | undefined;
-  /** When the leader was last heard; -Infinity when it is known to be gone. */
+  /**
+   * When the leader was last heard, or this life began: from then on the acceptor is loyal for a while, to a
+   * leader that it may have forgotten. -Infinity when it is known to be gone, or was forsaken.
+   */
   leaderHeardMs: number;
+  /** The leader has fallen silent, and that is as it should be. */
+  rests: boolean;
+  /** A command that ends the epoch was proposed here: no lease any more. */
+  isSealed: boolean;
   /** When this node stands, or gives up the attempt that is under way. */
   standAtMs: number;
+  /** Before this it does not stand: its disk has just cost it the lead. */
+  fitToLeadAtMs: number;
   /** The highest ballot heard of, promised or not. */
   highestBallotSeen: Ballot;
   canvassCount: number;
@@ -149,7 +168,10 @@ export function startState(
     catchUpAtMs: nowMs,
     snapshotOffers: new Map(),
     leader: undefined,
-    leaderHeardMs: Number.NEGATIVE_INFINITY,
+    leaderHeardMs: nowMs,
+    rests: false,
+    isSealed: false,
+    fitToLeadAtMs: nowMs,
     // Alone there is no leader to wait for.
     standAtMs: members.length === 1 ? nowMs : nowMs + drawElectionTimeoutMs(options, random),
     highestBallotSeen: promised,

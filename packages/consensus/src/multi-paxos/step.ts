@@ -6,7 +6,10 @@ import type { Effect, Input, ProtocolStatus } from '../protocol.ts';
 import { onAccept, onCanvass, onHeartbeat, onPrepare } from './acceptor.ts';
 import { laterSlot, proposerOf } from './ballot.ts';
 import { takeAppointment } from './founding.ts';
+import { onTransfer } from './hand-over.ts';
+import { sendHeartbeats } from './heartbeat.ts';
 import { onAccepted, onHeartbeatReply, onLeaderTick, onOwnWritesDurable, onPropose } from './leader.ts';
+import { endLease } from './leader-lease.ts';
 import {
   advanceChosen,
   askForMissing,
@@ -20,13 +23,15 @@ import type { MultiPaxosMessage } from './message.ts';
 import { flush, noteDurable } from './outbox.ts';
 import {
   onCanvassReply,
+  onHandOver,
   onNack,
   onOwnPromiseDurable,
   onPeerDown,
   onPromise,
   onProposerTick,
 } from './proposer.ts';
-import { onRead, sendHeartbeats } from './read-confirmation.ts';
+import { keepAwake, onPeerSilent } from './quiescence.ts';
+import { onRead } from './read-confirmation.ts';
 import { type MultiPaxosState, ordinalOf } from './state.ts';
 
 const noEffects: Effect<MultiPaxosMessage>[] = [];
@@ -78,22 +83,22 @@ function dispatch(state: MultiPaxosState, input: Input<MultiPaxosMessage>): void
       onPersisted(state, input.mark);
       return;
     case 'read':
-      onRead(state, input.read);
+      onRead(state, input);
       return;
     case 'peer-down':
       onPeerDown(state, input.peer);
       return;
     case 'peer-silent':
+      onPeerSilent(state, input.peer);
       return;
     case 'transfer':
-      if (state.proposer.phase === 'leading') {
-        state.outbox.effects.push({ type: 'transfer-failed', to: input.to });
-      }
+      onTransfer(state, input.to);
       return;
     case 'seal':
+      onSeal(state);
       return;
     case 'announce':
-      if (state.proposer.phase === 'leading') sendHeartbeats(state, state.proposer);
+      onAnnounce(state);
       return;
     case 'compacted':
       onCompacted(state, input.index);
@@ -118,6 +123,17 @@ function onTick(state: MultiPaxosState): void {
   onProposerTick(state);
 }
 
+function onSeal(state: MultiPaxosState): void {
+  state.isSealed = true;
+  if (state.proposer.phase === 'leading') endLease(state.proposer);
+}
+
+function onAnnounce(state: MultiPaxosState): void {
+  if (state.proposer.phase !== 'leading') return;
+  keepAwake(state, state.proposer);
+  sendHeartbeats(state, state.proposer);
+}
+
 function onPersisted(state: MultiPaxosState, mark: number): void {
   noteDurable(state, mark);
   const { proposer } = state;
@@ -129,6 +145,7 @@ function onMessage(state: MultiPaxosState, from: NodeId, message: MultiPaxosMess
   const ordinal = ordinalOf(state, from);
   // A stranger has no part in the quorums, and a ballot none but its owner may use.
   if (ordinal === undefined || ordinal === state.ordinal) return;
+  if (state.proposer.phase === 'leading' && wakesLeader(message)) keepAwake(state, state.proposer);
   switch (message.type) {
     case 'prepare':
       if (proposerOf(message.ballot) === ordinal) onPrepare(state, from, message);
@@ -163,9 +180,17 @@ function onMessage(state: MultiPaxosState, from: NodeId, message: MultiPaxosMess
     case 'catch-up':
       onCatchUp(state, message);
       return;
+    case 'hand-over':
+      if (proposerOf(message.ballot) === ordinal) onHandOver(state, from, message);
+      return;
     default:
       assertNever(message, 'a message of Multi-Paxos');
   }
+}
+
+/** Whether the sender wants something; what answers this leader does not keep it from falling silent. */
+function wakesLeader({ type }: MultiPaxosMessage): boolean {
+  return type === 'canvass' || type === 'catch-up-request' || type === 'prepare' || type === 'nack';
 }
 
 /** The state in the neutral words of the interface: a candidate is a proposer in phase 1. */

@@ -2,7 +2,7 @@
 import type { NodeId } from '@quorate/core';
 import { DurableStore } from '../../src/conformance/durable-store.ts';
 import type { Ballot, Slot } from '../../src/multi-paxos/ballot.ts';
-import { ballotOf } from '../../src/multi-paxos/ballot.ts';
+import { ballotOf, noBallot } from '../../src/multi-paxos/ballot.ts';
 import type { MultiPaxosMessage } from '../../src/multi-paxos/message.ts';
 import { multiPaxos } from '../../src/multi-paxos/multi-paxos.ts';
 import type { Effect, Entry, Input, ProtocolOptions } from '../../src/protocol.ts';
@@ -36,6 +36,8 @@ export class Member {
       ...options,
     };
     this.#state = multiPaxos.start(this.options, this.store.recover(), this.nowMs);
+    // Who has just started answers no proposer for a while. Here that is over, unless a restart begins it anew.
+    this.nowMs += this.options.electionTimeoutMs[0];
   }
 
   get status() {
@@ -177,10 +179,10 @@ export function accepted(ballot: Ballot, first: number, last = first): Message {
   return { type: 'accepted', ballot, first: slot(first), last: slot(last) };
 }
 
-export function prepare(ballot: Ballot, fromSlot = 1): Message {
-  return { type: 'prepare', ballot, fromSlot: slot(fromSlot) };
+export function prepare(ballot: Ballot, fromSlot = 1, gaveWay = noBallot): Message {
+  return { type: 'prepare', ballot, fromSlot: slot(fromSlot), gaveWay };
 }
 
-export function heartbeat(ballot: Ballot, chosenUpTo = 0, round = 1): Message {
-  return { type: 'heartbeat', ballot, round, chosenUpTo: slot(chosenUpTo) };
+export function heartbeat(ballot: Ballot, chosenUpTo = 0, round = 1, rests = false): Message {
+  return { type: 'heartbeat', ballot, round, chosenUpTo: slot(chosenUpTo), rests };
 }

@@ -9,6 +9,7 @@ const own = ballot(4, 1);
 
 const messages: readonly MultiPaxosMessage[] = [
   prepare(own, 9),
+  prepare(own, 9, ballot(3, 2)),
   {
     type: 'promise',
     ballot: own,
@@ -22,6 +23,8 @@ const messages: readonly MultiPaxosMessage[] = [
   accept(own, [entry(5, own, 'x'), entry(6, own, 'y')], 4),
   accepted(own, 5, 6),
   heartbeat(own, 4, 17),
+  heartbeat(own, 4, 17, true),
+  { type: 'hand-over', ballot: own },
   { type: 'heartbeat-reply', ballot: own, round: 17, chosenUpTo: slot(4) },
   { type: 'canvass', canvass: 8, fromSlot: slot(5) },
   { type: 'canvass-reply', canvass: 8, granted: true, promised: own },
@@ -37,11 +40,11 @@ test.each([
   ['nothing', undefined],
   ['an unknown kind', [99, 1]],
   ['a kind as text', ['1', 1, 1]],
-  ['a field too many', [1, 33, 1, 1]],
-  ['ballot 0', [1, 0, 1]],
-  ['a fraction', [1, 33.5, 1]],
-  ['slot 0', [1, 33, 0]],
-  ['a number beyond the safe ones', [1, 2 ** 53, 1]],
+  ['a field too many', [1, 33, 1, 0, 1]],
+  ['ballot 0', [1, 0, 1, 0]],
+  ['a fraction', [1, 33.5, 1, 0]],
+  ['slot 0', [1, 33, 0, 0]],
+  ['a number beyond the safe ones', [1, 2 ** 53, 1, 0]],
   ['an accept of nothing', [4, 33, 0, 1, []]],
   ['an accept whose last slot is not safe', [4, 33, 0, Number.MAX_SAFE_INTEGER, [[1, bytes('x')]]]],
   ['a payload that is not bytes', [4, 33, 0, 1, [[1, 'x']]]],

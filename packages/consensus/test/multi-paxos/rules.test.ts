@@ -121,7 +121,7 @@ describe('quorums', () => {
 });
 
 describe('stability', () => {
-  const heard = { leads: false, nowMs: 1_000, electionTimeoutMinMs: 150 };
+  const heard = { leads: false, rests: false, nowMs: 1_000, electionTimeoutMinMs: 150 };
   test.each([
     { leaderHeardMs: 900, alive: true },
     { leaderHeardMs: 850, alive: false },
@@ -129,6 +129,7 @@ describe('stability', () => {
   ])('a leader heard at $leaderHeardMs of 1000 ms seems alive: $alive', ({ leaderHeardMs, alive }) => {
     expect(leaderSeemsAlive({ ...heard, leaderHeardMs })).toBe(alive);
     expect(leaderSeemsAlive({ ...heard, leaderHeardMs, leads: true })).toBe(true);
+    expect(leaderSeemsAlive({ ...heard, leaderHeardMs, rests: true })).toBe(true);
   });
 
   test('an acceptor can report what it has not forgotten', () => {

@@ -1,0 +1,241 @@
+/**
+ * The stage on which a scenario is played: a simulated cluster, its clients, its mail and its disks, and the
+ * checks that run after every step.
+ */
+import {
+  defaultTuning,
+  loadProtocol,
+  type Protocol,
+  type ReplicaTuning,
+  type StateMachineDefinition,
+} from '@quorate/consensus';
+import { errorToData, invariant, type NodeId, optionInvalid, seededRandom } from '@quorate/core';
+import registers, { type RegisterAudit } from '../registers.ts';
+import { SimulatedCluster } from '../simulated-cluster.ts';
+import type { SimulatedNode } from '../simulated-node.ts';
+import { Trace } from '../trace.ts';
+import { VirtualTime } from '../virtual-time.ts';
+import { Conversation } from './conversation.ts';
+import { Mail } from './mail.ts';
+import { SafetyWatch } from './safety-watch.ts';
+import { steered } from './steering.ts';
+
+type AnyProtocol = Protocol<unknown, unknown>;
+
+/** Something that a scenario demands does not hold. */
+export class ScenarioFailure extends Error {}
+
+/** What is chosen before the cluster starts. */
+export interface StageSettings {
+  seed: number;
+  tuning: ReplicaTuning;
+  machine: StateMachineDefinition;
+  /** The rates of the weather, as for every link of the network. */
+  dropRate: number;
+}
+
+/** Spoils what stands at a border of the cluster: a guard taken out, to show that a scenario needs it. */
+export interface Plant {
+  readonly protocol?: (protocol: AnyProtocol) => AnyProtocol;
+}
+
+interface Built {
+  readonly cluster: SimulatedCluster;
+  readonly watch: SafetyWatch;
+}
+
+const delayMs = [0.1, 0.5] as const;
+/** Between two writes of a load. */
+const loadPauseMs = 5;
+
+export class Stage {
+  readonly algorithm: string;
+  readonly time = new VirtualTime();
+  readonly mail: Mail;
+  readonly conversation: Conversation;
+  readonly settings: StageSettings = {
+    seed: 1,
+    tuning: { ...defaultTuning, segmentBytes: 64 * 1024, appendBytesMax: 16 * 1024 },
+    machine: registers,
+    dropRate: 0,
+  };
+  /** Who makes the calls of the present command. */
+  client = '1';
+  /** Nodes whose timers stand still. */
+  readonly still = new Set<NodeId>();
+  /** Nodes that have stopped for good in their present life, and why. */
+  readonly stopped = new Map<NodeId, string>();
+  /** What had been seen of elections when somebody last looked. */
+  seen = { leaders: 0, reigns: 0 };
+  readonly #plant: Plant;
+  readonly #lines: string[] = [];
+  #protocol: AnyProtocol | undefined;
+  #built: Built | undefined;
+  readonly #clients = new Set<string>();
+  #load: { isOn: boolean; readonly ended: Promise<void> } | undefined;
+
+  constructor(algorithm: string, plant: Plant) {
+    this.algorithm = algorithm;
+    this.#plant = plant;
+    this.mail = new Mail(this.time, () => {
+      invariant(this.#protocol !== undefined, 'messages come from a running cluster');
+      return this.#protocol;
+    });
+    this.conversation = new Conversation(
+      (name) => this.#addClient(name),
+      (line) => this.say(line),
+    );
+  }
+
+  /** @throws CodedError ERR_OPTION_INVALID before `cluster` */
+  get cluster(): SimulatedCluster {
+    return this.#standing.cluster;
+  }
+
+  get watch(): SafetyWatch {
+    return this.#standing.watch;
+  }
+
+  get #standing(): Built {
+    if (this.#built === undefined) throw optionInvalid('command', 'this one', 'a cluster comes first');
+    return this.#built;
+  }
+
+  /** What was said since it was last taken. */
+  takeLines(): string[] {
+    return this.#lines.splice(0);
+  }
+
+  say(line: string): void {
+    this.#lines.push(line);
+  }
+
+  /** @throws CodedError ERR_OPTION_INVALID for a name that no member has */
+  node(name: string): SimulatedNode {
+    const found = this.cluster.nodes.find((node) => node.name === name);
+    if (found === undefined) throw optionInvalid('node', name, this.cluster.members.join(', '));
+    return found;
+  }
+
+  nodes(names: string): SimulatedNode[] {
+    return names.split(' ').map((name) => this.node(name));
+  }
+
+  async build(members: readonly NodeId[]): Promise<void> {
+    const { seed, tuning, machine, dropRate } = this.settings;
+    const random = seededRandom(seed);
+    this.#protocol = await loadProtocol(this.algorithm);
+    const cluster = new SimulatedCluster({
+      time: this.time,
+      random,
+      trace: new Trace(false),
+      algorithm: this.algorithm,
+      members,
+      latency: { writeMs: [0.01, 0.1], datasyncMs: [0.2, 1], slowRate: 0 },
+      tellsOfExits: false,
+      failed: (node, error) => this.#failed(node, error),
+      sorter: this.mail.sort,
+      replica: {
+        machine,
+        tuning,
+        loadProtocol: async (algorithm) => this.#prepared(await loadProtocol(algorithm)),
+      },
+    });
+    this.#built = { cluster, watch: new SafetyWatch(cluster, this.algorithm) };
+    this.setWeather(dropRate);
+    for (const name of members) cluster.start(name);
+    await this.time.settle();
+    await this.until(() => cluster.nodes.every(({ opened }) => opened !== undefined), 1_000, 'all are open');
+  }
+
+  setWeather(dropRate: number): void {
+    this.cluster.network.setWeather({ delayMs, dropRate });
+  }
+
+  /** Lets time pass. @throws ScenarioFailure as soon as a safety property is broken */
+  async run(forMs: number): Promise<void> {
+    let isOver = false;
+    this.time.after(forMs, () => {
+      isOver = true;
+    });
+    while (!isOver) await this.#step();
+  }
+
+  /** @throws ScenarioFailure if it does not come to hold in time */
+  async until(holds: () => boolean, withinMs: number, what: string): Promise<void> {
+    const endMs = this.time.nowMs + withinMs;
+    while (!holds()) {
+      if (this.time.nowMs > endMs) throw new ScenarioFailure(`not within ${withinMs} ms: ${what}`);
+      await this.#step();
+    }
+  }
+
+  /** Runs until `outcome` is settled; calls end by their own deadlines. */
+  async finish(outcome: Promise<void>): Promise<void> {
+    let isSettled = false;
+    const settled = outcome.finally(() => {
+      isSettled = true;
+    });
+    await this.until(() => isSettled, 60_000, 'the call is answered');
+    await settled;
+  }
+
+  /** Whether the node leads under the highest reign of all. */
+  leads(name: string): boolean {
+    return this.cluster.leader() === name;
+  }
+
+  /** Starts writing into register l, one value every few milliseconds, until {@link endLoad}. */
+  beginLoad(client: string): void {
+    const load = { isOn: true, ended: Promise.resolve() };
+    const work = async (): Promise<void> => {
+      for (let value = 1; load.isOn; value++) {
+        await this.conversation.put({ client, timeoutMs: 2_000 }, { key: 'l', value }, false);
+        await new Promise<void>((resolve) => this.time.after(loadPauseMs, resolve));
+      }
+    };
+    load.ended = work();
+    this.#load = load;
+  }
+
+  async endLoad(): Promise<void> {
+    invariant(this.#load !== undefined, 'a load ends that has begun');
+    this.#load.isOn = false;
+    await this.finish(this.#load.ended);
+  }
+
+  /** What must hold at the end of every scenario, whatever it was about. */
+  judge(): void {
+    const wrong = this.conversation.judgeHistory();
+    if (wrong !== undefined) throw new ScenarioFailure(wrong);
+  }
+
+  auditOf(node: SimulatedNode): RegisterAudit | undefined {
+    return node.opened?.state.ask(['audit']) as RegisterAudit | undefined;
+  }
+
+  async #step(): Promise<void> {
+    const wentOn = await this.time.step();
+    const violation = this.#built?.watch.check();
+    if (violation !== undefined) throw new ScenarioFailure(violation);
+    if (!wentOn) throw new ScenarioFailure('nothing is left to happen');
+  }
+
+  #prepared(protocol: AnyProtocol): AnyProtocol {
+    const planted = this.#plant.protocol?.(protocol) ?? protocol;
+    return steered(planted, (node) => this.still.has(node));
+  }
+
+  async #addClient(name: string): ReturnType<SimulatedCluster['addClient']> {
+    invariant(!this.#clients.has(name), 'each client is added once');
+    this.#clients.add(name);
+    return this.cluster.addClient(`client-${name}` as NodeId);
+  }
+
+  #failed(node: NodeId, error: unknown): void {
+    if (this.stopped.has(node)) return;
+    const { code, message } = errorToData(error);
+    this.stopped.set(node, code);
+    this.say(code === 'ERR_ACTOR_FAILED' ? `${node} stops: ${message}` : `${node} stops: ${code}`);
+  }
+}

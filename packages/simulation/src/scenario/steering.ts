@@ -1,0 +1,28 @@
+/**
+ * Steering: timers of chosen nodes stand still, so that a scenario can say who stands for election.
+ *
+ * A node whose timers stand still goes on answering. It only never begins anything by itself: no candidacy,
+ * and if it leads no heartbeat.
+ */
+import type { Protocol } from '@quorate/consensus';
+import type { NodeId } from '@quorate/core';
+
+type AnyProtocol = Protocol<unknown, unknown>;
+
+/** @param isStill asked at every tick of a node's timers */
+export function steered(protocol: AnyProtocol, isStill: (node: NodeId) => boolean): AnyProtocol {
+  const selves = new WeakMap<object, NodeId>();
+  return {
+    ...protocol,
+    start(options, recovered, nowMs) {
+      const state = protocol.start(options, recovered, nowMs);
+      selves.set(state as object, options.self);
+      return state;
+    },
+    step(state, input, nowMs, effects) {
+      const self = selves.get(state as object);
+      if (input.type === 'tick' && self !== undefined && isStill(self)) return;
+      protocol.step(state, input, nowMs, effects);
+    },
+  };
+}

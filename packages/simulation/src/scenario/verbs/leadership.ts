@@ -1,0 +1,60 @@
+/** Verbs about who leads: steering it, and holding it against what is expected. */
+import { ScenarioFailure, type Stage } from '../stage.ts';
+import { durationMs, type Verb, verb, wholeNumber } from '../verb.ts';
+
+/** How long an election that is steered may take. */
+const electionMsMax = 10_000;
+/** How long after it followers may take to hear of it, before their timers go on. */
+const newsMs = 20;
+
+/** Lets only the timers of `name` run until it leads, and the others have heard so. */
+async function lead(stage: Stage, name: string): Promise<void> {
+  const { still } = stage;
+  const before = new Set(still);
+  for (const node of stage.cluster.nodes) if (node.name !== name) still.add(node.name);
+  still.delete(stage.node(name).name);
+  await stage.until(() => stage.leads(name), electionMsMax, `${name} leads`);
+  await stage.run(newsMs);
+  still.clear();
+  for (const node of before) if (node !== name) still.add(node);
+  stage.say(`${name} leads`);
+}
+
+export const leadershipVerbs: readonly Verb[] = [
+  verb('lead NODE', (stage, { NODE }) => lead(stage, NODE)),
+  /** Begins nothing by itself any more, but goes on answering. */
+  verb('hold timers of NODES', (stage, { NODES }) => {
+    for (const { name } of stage.nodes(NODES)) stage.still.add(name);
+  }),
+  verb('free timers of NODES', (stage, { NODES }) => {
+    for (const { name } of stage.nodes(NODES)) stage.still.delete(name);
+  }),
+  verb('expect NODE leads', (stage, { NODE }) => {
+    if (!stage.leads(NODE)) throw new ScenarioFailure(`${stage.cluster.leader() ?? 'nobody'} leads`);
+  }),
+  verb('expect NODE does not lead', (stage, { NODE }) => {
+    const role = stage.node(NODE).opened?.replica.status().role;
+    if (role === 'leader') throw new ScenarioFailure(`${NODE} leads`);
+  }),
+  verb('expect NODE steps down within TIME', (stage, { NODE, TIME }) => {
+    const isDown = (): boolean => stage.node(NODE).opened?.replica.status().role !== 'leader';
+    return stage.until(isDown, durationMs(TIME), `${NODE} steps down`);
+  }),
+  verb('expect one of NODES leads within TIME', (stage, { NODES, TIME }) => {
+    const names = stage.nodes(NODES).map(({ name }) => name as string);
+    const leads = (): boolean => names.includes(stage.cluster.leader() ?? '');
+    return stage.until(leads, durationMs(TIME), `one of ${NODES} leads`);
+  }),
+  /** What is expected of elections counts from here. */
+  verb('watch elections', (stage) => {
+    stage.seen = { leaders: stage.watch.leaders.length, reigns: stage.watch.reigns.size };
+  }),
+  verb('expect at most NUMBER new leaders', (stage, { NUMBER }) => {
+    const count = stage.watch.leaders.length - stage.seen.leaders;
+    if (count > wholeNumber(NUMBER)) throw new ScenarioFailure(`there were ${count} new leaders`);
+  }),
+  verb('expect at most NUMBER new reigns', (stage, { NUMBER }) => {
+    const count = stage.watch.reigns.size - stage.seen.reigns;
+    if (count > wholeNumber(NUMBER)) throw new ScenarioFailure(`there were ${count} new reigns`);
+  }),
+];
