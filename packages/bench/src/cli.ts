@@ -10,12 +10,19 @@ import { readFileSync } from 'node:fs';
 import { CodedError } from '@quorate/core';
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
+import { failoverCommand } from './commands/failover.ts';
 import { limitCommand } from './commands/limit.ts';
 import { runCommand } from './commands/run.ts';
 import { simCommand } from './commands/sim.ts';
 import { isInterrupted } from './interrupt.ts';
 
-const subcommands: readonly Command[] = [runCommand(), limitCommand(), checkCommand(), simCommand()];
+const subcommands: readonly Command[] = [
+  runCommand(),
+  limitCommand(),
+  failoverCommand(),
+  checkCommand(),
+  simCommand(),
+];
 
 /** The name and version that npm installed. */
 function packageVersion(): string {

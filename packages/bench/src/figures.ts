@@ -75,7 +75,8 @@ export function showConditions(run: RunResult, load = showLoad(run)): string {
 }
 
 /** Whatever there is to say of a run beyond its figures, a line each. */
-export function notesOf({ verdictNote, limitNote, errors, warnings }: RunResult): string[] {
+export function notesOf(run: Pick<RunResult, 'verdictNote' | 'limitNote' | 'errors' | 'warnings'>): string[] {
+  const { verdictNote, limitNote, errors, warnings } = run;
   const codes = Object.entries(errors).map(([code, count]) => `${showCount(count)} × ${code}`);
   return [
     ...(verdictNote === undefined ? [] : [verdictNote]),

@@ -24,6 +24,20 @@ export function durationMs(option: string, text: string, { min, max }: Bounds): 
   return milliseconds;
 }
 
+/** `150-300`: two whole numbers of milliseconds, the first one smaller. Bounds are inclusive. */
+export function rangeMs(
+  option: string,
+  text: string,
+  { min, max }: Bounds,
+): readonly [min: number, max: number] {
+  const allowed = `two whole numbers of milliseconds such as 150-300, within ${min}-${max}`;
+  const [, from, to] = /^(\d+)-(\d+)$/.exec(text) ?? [];
+  const range = [Number(from), Number(to)] as const;
+  const isRange = range[0] >= min && range[1] > range[0] && range[1] <= max;
+  if (!isRange) throw optionInvalid(option, text, allowed);
+  return range;
+}
+
 /** `16`, `16B`, `4KiB`, `1MiB`; in bytes. Bounds are in bytes and inclusive. */
 export function sizeBytes(option: string, text: string, { min, max }: Bounds): number {
   const allowed = `a size in bytes such as 16, 4KiB or 1MiB, from ${min} to ${max}`;

@@ -13,7 +13,7 @@ import {
 } from './figures.ts';
 import type { LimitRow, RunResult } from './result.ts';
 
-interface Column<Row> {
+export interface Column<Row> {
   readonly head: string;
   readonly align: 'left' | 'right';
   readonly cell: (row: Row) => string;
@@ -55,7 +55,7 @@ const limitColumns: readonly Column<LimitRow>[] = [
 /** One row a run, then a line for each fault with how long it silenced the service, then what else there is. */
 export function runTable(runs: readonly RunResult[]): string {
   const hasLimit = runs.some(({ limitRatio }) => limitRatio !== null);
-  const table = render(hasLimit ? [...runColumns, limitShareColumn] : runColumns, runs);
+  const table = renderTable(hasLimit ? [...runColumns, limitShareColumn] : runColumns, runs);
   const faults = runs.flatMap((run) =>
     run.faults.map((fault) => `  ${nameOf(run, runs)}: ${showFault(fault)}`),
   );
@@ -87,11 +87,11 @@ function nameOf({ algorithm, clients }: RunResult, runs: readonly RunResult[]): 
 }
 
 export function limitTable(rows: readonly LimitRow[]): string {
-  return render(limitColumns, rows);
+  return renderTable(limitColumns, rows);
 }
 
 /** No colours: the text is the same in a terminal, in a file and in a test. */
-function render<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const table = new Table({
     head: columns.map(({ head }) => head),
     colAligns: columns.map(({ align }) => align),

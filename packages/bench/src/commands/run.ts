@@ -1,13 +1,13 @@
 /** `quorate-bench run`: workloads against real threads and a real disk, with faults, and a verdict. */
 import { pathToFileURL } from 'node:url';
 import { algorithms, type Consistency, consistencies } from '@quorate/consensus';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { Fault } from '../faults/fault.ts';
 import { faultList, readFaults, requireSurvivable } from '../faults/table.ts';
 import { showConditions, showLoad, showMachine } from '../figures.ts';
 import { undoOnInterrupt } from '../interrupt.ts';
 import { describeContext } from '../machine.ts';
-import { choice, durationMs, listOf, share, sizeBytes, wholeNumber } from '../options.ts';
+import { choice, durationMs, listOf, share, sizeBytes } from '../options.ts';
 import { startProgress } from '../progress.ts';
 import { writeReport } from '../report/report.ts';
 import type { BenchResult, StorageKind } from '../result.ts';
@@ -18,6 +18,7 @@ import { whatDoesNotHold } from '../run/what-does-not-hold.ts';
 import { limitTable, runTable } from '../table.ts';
 import { payloadBytesMin } from '../workload/register-operations.ts';
 import { clientCount } from './limit.ts';
+import { count, drawnSeed, option, seedMax } from './option.ts';
 
 interface RunFlags {
   readonly algorithm: string[];
@@ -43,22 +44,6 @@ interface RunFlags {
 
 /** Operations outstanding without `--clients`. An open loop needs room for what a stall leaves behind. */
 const clientsDefault = { closedLoop: 64, openLoop: 1_024 };
-const seedMax = 2 ** 32 - 1;
-
-/** An option with a value that is read strictly; its default is shown as it would be typed. */
-function option<T>(
-  flags: string,
-  about: string,
-  read: (name: string, text: string) => T,
-  byDefault?: string,
-): Option {
-  const name = flags.split(' ')[0] ?? flags;
-  const made = new Option(flags, about).argParser((text) => read(name, text));
-  return byDefault === undefined ? made : made.default(read(name, byDefault), byDefault);
-}
-
-const count = (min: number, max: number) => (name: string, text: string) =>
-  wholeNumber(name, text, { min, max });
 
 const notes = `
 Faults strike one after the other, each in the middle of its share of the run. With --storage memory a killed
@@ -198,7 +183,7 @@ function checkedOptions(flags: RunFlags, faults: readonly Fault[]): RunOptions {
     consistency: flags.consistency,
     timeoutMs: flags.timeout,
     faults,
-    seed: flags.seed ?? Math.floor(Math.random() * (seedMax + 1)),
+    seed: flags.seed ?? drawnSeed(),
     verify: flags.verify,
     historyFile: flags.history,
     limit: flags.limit ?? false,

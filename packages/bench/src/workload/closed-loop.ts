@@ -18,7 +18,7 @@ const pauseAfterFailureMs = 5;
 export async function closedLoop(options: {
   readonly clients: number;
   readonly execute: Execute;
-  readonly meter: LoadMeter;
+  readonly meter: Pick<LoadMeter, 'record'>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }): Promise<void> {

@@ -31,11 +31,16 @@ export function paddedValues(payloadBytes: number): PaddedValues {
     valueOf: (id) => (id === NULL_VALUE ? null : textOf(id)),
     idOf(value) {
       if (value === null) return NULL_VALUE;
-      const id = Number.parseInt(String(value), 36);
-      invariant(Number.isSafeInteger(id), 'a register holds only what the bench wrote');
-      return id;
+      return numberOf(String(value));
     },
   };
+}
+
+/** The number of a value, whatever its padding. */
+export function numberOf(text: string): number {
+  const id = Number.parseInt(text, 36);
+  invariant(Number.isSafeInteger(id), 'a register holds only what the bench wrote');
+  return id;
 }
 
 export interface RegisterOperations {

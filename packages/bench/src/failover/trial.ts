@@ -1,0 +1,79 @@
+/**
+ * One trial: a whole cluster loses its leader at a random moment, and the time until it serves again is taken.
+ *
+ * What counts as served: a write acknowledged after the client has heard of a new leader. Replies of the old
+ * one that were under way at the strike still arrive, and would make every failover look instant; they come
+ * before that news, because a leader tells that it leads before it has committed anything, and the old one
+ * is dead, still, cut off or deposed by then.
+ */
+import { type Clock, CodedError, type Random } from '@quorate/core';
+import type { Stage } from '../outage/audited-load.ts';
+import { awaitWhole } from '../outage/wholeness.ts';
+import type { FailoverKind } from './kind.ts';
+import type { FailoverTrial } from './result.ts';
+import { watchSuccession } from './succession.ts';
+
+/** A cluster that takes longer to serve, or to be whole again, has failed the trial. */
+const trialMsMax = 20_000;
+/** The gap is watched for so long after the first new acknowledgement: what was held back comes in a burst. */
+const aftermathMs = 50;
+
+/**
+ * @param options.calmMs so long, and a share of a heartbeat that is drawn, passes on the whole cluster before it
+ * is struck: the strike meets every phase of the heartbeat alike
+ * @throws CodedError `ERR_NO_QUORUM` when the cluster does not serve or become whole in time; whatever keeps
+ * the strike from being carried out
+ */
+export async function runTrial(
+  { cluster, acks, clock }: Stage,
+  kind: FailoverKind,
+  options: { readonly calmMs: number; readonly heartbeatMs: number; readonly random: Random },
+): Promise<FailoverTrial> {
+  const { calmMs, heartbeatMs, random } = options;
+  const sleep = (ms: number): Promise<void> => new Promise((resolve) => clock.after(ms, resolve));
+  await awaitWhole(cluster, { clock, withinMs: trialMsMax });
+  await sleep(calmMs + random.next() * heartbeatMs);
+  const before = await awaitWhole(cluster, { clock, withinMs: trialMsMax });
+  const { leader } = before;
+  const followers = Object.keys(cluster.status().nodes).filter((node) => node !== leader);
+
+  const strikeMs = clock.nowMs();
+  const succession = watchSuccession(cluster, before, () => clock.nowMs() - strikeMs);
+  acks.openWindow();
+  try {
+    const striking = kind.strike({ faults: cluster.faults, leader, followers, isDurable: true, random });
+    const firstAck = succession.begun.then(() => acks.nextAck());
+    const served = Promise.race([firstAck, failureOf(striking)]);
+    const firstAckMs = await within(trialMsMax, served, clock, `no new leader acknowledged anything`);
+    const { target, mend } = await striking;
+    await sleep(aftermathMs);
+    const longestGapMs = acks.closeWindow(clock.nowMs());
+    await mend?.();
+    const after = await awaitWhole(cluster, { clock, withinMs: trialMsMax });
+    return {
+      target,
+      nodeDownAfterMs: succession.nodeDownAfterMs(),
+      leadersAfterMs: succession.leadersAfterMs,
+      firstAckAfterMs: firstAckMs - strikeMs,
+      longestGapMs,
+      termsPassed: after.term - before.term,
+      wholeAfterMs: clock.nowMs() - strikeMs,
+    };
+  } finally {
+    succession.stop();
+  }
+}
+
+/** Rejects if the work does, and otherwise never settles. */
+function failureOf(work: Promise<unknown>): Promise<never> {
+  return work.then(() => new Promise<never>(() => undefined));
+}
+
+async function within<T>(ms: number, work: Promise<T>, clock: Clock, complaint: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(ms, () =>
+      reject(new CodedError('ERR_NO_QUORUM', `${complaint} within ${ms} ms`, { ms })),
+    );
+    work.then(resolve, reject).finally(() => timer.cancel());
+  });
+}
