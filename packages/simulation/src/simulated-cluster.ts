@@ -111,7 +111,10 @@ export class SimulatedCluster {
       runtime.attachLink(other.name, this.network.connect(name, other.name), other.life);
       other.runtime.attachLink(name, this.network.connect(other.name, name), node.life);
     }
-    for (const [clientName, { runtime: client }] of this.#clients) this.#connect(clientName, client, node);
+    for (const [clientName, { runtime: client, client: itself }] of this.#clients) {
+      this.#connect(clientName, client, node);
+      itself.nodeUp(name);
+    }
   }
 
   /**

@@ -119,6 +119,10 @@ export class SimulatedNetwork {
     this.#links.get(name)?.setConditions({ partitioned: isCut });
   }
 
+  isCut(from: NodeId, to: NodeId): boolean {
+    return this.#cut.has(`${from}>${to}`);
+  }
+
   restoreAll(): void {
     for (const name of [...this.#cut]) {
       this.#cut.delete(name);

@@ -2,7 +2,7 @@
  * What the clients of a scenario ask and are told, as lines to read and as a history to check.
  */
 import type { Client, Consistency, Session } from '@quorate/consensus';
-import { CodedError, hasCode } from '@quorate/core';
+import { CodedError, encodeValue, hasCode, optionInvalid } from '@quorate/core';
 import { HistoryRecorder } from '../history-recorder.ts';
 import { NULL_VALUE } from '../history-value.ts';
 import { checkLinearizability } from '../linearizability.ts';
@@ -29,6 +29,7 @@ export class Conversation {
   /** Ids of commands whose client was told that they took effect; that they did not and never will. */
   readonly #acknowledged = new Set<number>();
   readonly #refused = new Set<number>();
+  readonly #puts = new Map<string, RegisterCommand>();
   #lastId = 0;
   /** Calls without an outcome yet. */
   open = 0;
@@ -47,6 +48,7 @@ export class Conversation {
     const id = this.#lastId;
     const operation = this.#history.invokeWrite(id, idOf(key), value);
     const command = ['write', id, idOf(key), value] as const;
+    this.#puts.set(`${key} ${value}`, command);
     return this.#command({ call, command, operation, id, line: says ? `put ${key} ${value}` : undefined });
   }
 
@@ -80,6 +82,13 @@ export class Conversation {
     } finally {
       this.open -= 1;
     }
+  }
+
+  /** The bytes of a put as they stand in every log that holds it. @throws CodedError ERR_OPTION_INVALID */
+  bytesOf({ key, value }: Put): Uint8Array {
+    const command = this.#puts.get(`${key} ${value}`);
+    if (command === undefined) throw optionInvalid('put', `${key} ${value}`, 'a put of this scenario');
+    return encodeValue(command);
   }
 
   /** @returns what is wrong with what the clients were told, or undefined */

@@ -28,6 +28,7 @@ const messageTypes: Readonly<Record<string, readonly string[]>> = {
   heartbeat: ['heartbeat'],
   'heartbeat-reply': ['heartbeat-reply'],
   'catch-up': ['catch-up'],
+  snapshot: ['snapshot-offer', 'snapshot-chunk'],
 };
 
 type Pass = (frame: Uint8Array) => void;
@@ -115,11 +116,11 @@ export class Mail {
     }
   }
 
-  /** What the protocol calls the message in an envelope; '' if it is none of its messages. */
+  /** What the protocol, or the replica, calls the message in an envelope; '' if it is nothing of theirs. */
   #typeOf(body: unknown): string {
     try {
       const message = decodeReplicaMessage(body);
-      if (message.type !== 'protocol') return '';
+      if (message.type !== 'protocol') return message.type;
       return (this.#protocol().decodeMessage(message.wire) as { readonly type: string }).type;
     } catch {
       return '';

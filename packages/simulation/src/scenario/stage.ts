@@ -67,11 +67,14 @@ export class Stage {
   readonly stopped = new Map<NodeId, string>();
   /** What had been seen of elections when somebody last looked. */
   seen = { leaders: 0, reigns: 0 };
+  /** The nodes on which clients live. */
+  readonly clients = new Set<NodeId>();
+  /** How many snapshots were begun to be sent to each node. */
+  readonly snapshotsTo = new Map<NodeId, number>();
   readonly #plant: Plant;
   readonly #lines: string[] = [];
   #protocol: AnyProtocol | undefined;
   #built: Built | undefined;
-  readonly #clients = new Set<string>();
   #load: { isOn: boolean; readonly ended: Promise<void> } | undefined;
 
   constructor(algorithm: string, plant: Plant) {
@@ -223,13 +226,16 @@ export class Stage {
 
   #prepared(protocol: AnyProtocol): AnyProtocol {
     const planted = this.#plant.protocol?.(protocol) ?? protocol;
-    return steered(planted, (node) => this.still.has(node));
+    return steered(planted, {
+      isStill: (node) => this.still.has(node),
+      sendsSnapshot: (to) => this.snapshotsTo.set(to, (this.snapshotsTo.get(to) ?? 0) + 1),
+    });
   }
 
   async #addClient(name: string): ReturnType<SimulatedCluster['addClient']> {
-    invariant(!this.#clients.has(name), 'each client is added once');
-    this.#clients.add(name);
-    return this.cluster.addClient(`client-${name}` as NodeId);
+    const node = `client-${name}` as NodeId;
+    this.clients.add(node);
+    return this.cluster.addClient(node);
   }
 
   #failed(node: NodeId, error: unknown): void {

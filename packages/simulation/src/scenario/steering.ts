@@ -9,8 +9,14 @@ import type { NodeId } from '@quorate/core';
 
 type AnyProtocol = Protocol<unknown, unknown>;
 
-/** @param isStill asked at every tick of a node's timers */
-export function steered(protocol: AnyProtocol, isStill: (node: NodeId) => boolean): AnyProtocol {
+/**
+ * @param ports.isStill asked at every tick of a node's timers
+ * @param ports.sendsSnapshot told whenever a node is to send its snapshot to another
+ */
+export function steered(
+  protocol: AnyProtocol,
+  ports: { readonly isStill: (node: NodeId) => boolean; readonly sendsSnapshot: (to: NodeId) => void },
+): AnyProtocol {
   const selves = new WeakMap<object, NodeId>();
   return {
     ...protocol,
@@ -21,8 +27,11 @@ export function steered(protocol: AnyProtocol, isStill: (node: NodeId) => boolea
     },
     step(state, input, nowMs, effects) {
       const self = selves.get(state as object);
-      if (input.type === 'tick' && self !== undefined && isStill(self)) return;
+      if (input.type === 'tick' && self !== undefined && ports.isStill(self)) return;
+      const before = effects.length;
       protocol.step(state, input, nowMs, effects);
+      for (const effect of effects.slice(before))
+        if (effect.type === 'send-snapshot') ports.sendsSnapshot(effect.to);
     },
   };
 }

@@ -44,6 +44,10 @@ export const clientVerbs: readonly Verb[] = [
     const from = FROM === 'nothing' ? null : wholeNumber(FROM);
     return stage.finish(stage.conversation.cas(by(stage), { key: KEY, from, value: wholeNumber(VALUE) }));
   }),
+  verb('begin cas KEY FROM VALUE within TIME', (stage, { KEY, FROM, VALUE, TIME }) => {
+    const from = FROM === 'nothing' ? null : wholeNumber(FROM);
+    void stage.conversation.cas(by(stage, durationMs(TIME)), { key: KEY, from, value: wholeNumber(VALUE) });
+  }),
   verb('get KEY', (stage, { KEY }) => stage.finish(stage.conversation.get(by(stage), KEY, 'linearizable'))),
   verb('get KEY LEVEL', (stage, { KEY, LEVEL }) =>
     stage.finish(stage.conversation.get(by(stage), KEY, requireLevel(LEVEL))),

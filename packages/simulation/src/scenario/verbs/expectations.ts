@@ -51,6 +51,15 @@ export const expectationVerbs: readonly Verb[] = [
     const found = stage.stopped.get(stage.node(NODE).name);
     if (found !== CODE) throw new ScenarioFailure(`${NODE} stopped with ${found}`);
   }),
+  /** Counted from the start: whoever gets one after the other never catches up. */
+  verb('expect at most NUMBER snapshots to NODE', (stage, { NUMBER, NODE }) => {
+    const count = stage.snapshotsTo.get(stage.node(NODE).name) ?? 0;
+    if (count > wholeNumber(NUMBER)) throw new ScenarioFailure(`${count} snapshots were sent to ${NODE}`);
+  }),
+  verb('expect at least NUMBER snapshots to NODE', (stage, { NUMBER, NODE }) => {
+    const count = stage.snapshotsTo.get(stage.node(NODE).name) ?? 0;
+    if (count < wholeNumber(NUMBER)) throw new ScenarioFailure(`${count} snapshots were sent to ${NODE}`);
+  }),
   verb('expect NODES run', (stage, { NODES }) => {
     for (const { name, opened } of stage.nodes(NODES)) {
       if (opened === undefined || stage.stopped.has(name)) throw new ScenarioFailure(`${name} does not run`);

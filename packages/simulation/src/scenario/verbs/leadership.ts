@@ -1,4 +1,5 @@
 /** Verbs about who leads: steering it, and holding it against what is expected. */
+import type { NodeId } from '@quorate/core';
 import { ScenarioFailure, type Stage } from '../stage.ts';
 import { durationMs, type Verb, verb, wholeNumber } from '../verb.ts';
 
@@ -7,8 +8,46 @@ const electionMsMax = 10_000;
 /** How long after it followers may take to hear of it, before their timers go on. */
 const newsMs = 20;
 
+/** Takes the lead from whoever has it: cut off from everyone, it notices, and lets go. */
+async function depose(stage: Stage, leader: NodeId): Promise<void> {
+  const { network, members } = stage.cluster;
+  const links = members
+    .filter((other) => other !== leader)
+    .flatMap((other) => [[leader, other] as const, [other, leader] as const])
+    .filter(([from, to]) => !network.isCut(from, to));
+  for (const [from, to] of links) network.setCut(from, to, true);
+  const { still } = stage;
+  const before = new Set(still);
+  for (const member of members) if (member !== leader) still.add(member);
+  still.delete(leader);
+  const leads = (): boolean => stage.node(leader).opened?.replica.status().role === 'leader';
+  await stage.until(() => !leads(), electionMsMax, `${leader} lets go`);
+  for (const [from, to] of links) network.setCut(from, to, false);
+  still.clear();
+  for (const node of before) still.add(node);
+}
+
+/** Clients leave the leader alone, until whoever is to lead next has all that it has: else it could not win. */
+async function catchUp(stage: Stage, leader: NodeId, name: NodeId): Promise<void> {
+  const lastIndexOf = (node: NodeId): number => {
+    const { opened } = stage.node(node);
+    return opened === undefined ? -1 : opened.protocol.status(opened.protocolState).lastIndex;
+  };
+  const isEven = (): boolean => lastIndexOf(name) >= lastIndexOf(leader);
+  const { network } = stage.cluster;
+  if (network.isCut(leader, name)) return;
+  for (const client of stage.clients) network.setCut(client, leader, true);
+  await stage.until(isEven, electionMsMax, `${name} has all that ${leader} has`);
+}
+
 /** Lets only the timers of `name` run until it leads, and the others have heard so. */
 async function lead(stage: Stage, name: string): Promise<void> {
+  const leader = stage.cluster.leader();
+  if (leader !== undefined && leader !== name && !stage.node(leader).isPaused) {
+    await catchUp(stage, leader, stage.node(name).name);
+    await depose(stage, leader);
+    for (const client of stage.clients) stage.cluster.network.setCut(client, leader, false);
+  }
   const { still } = stage;
   const before = new Set(still);
   for (const node of stage.cluster.nodes) if (node.name !== name) still.add(node.name);
