@@ -9,10 +9,12 @@ import {
   type ActorRef,
   type Behavior,
   CodedError,
+  encodeValue,
   invariant,
   type NodeId,
   parseAddress,
 } from '@quorate/core';
+import type { LogIndex } from '../protocol.ts';
 import { majoritySize } from '../quorum/majority.ts';
 import type { EpochChange, ReplicaStatus } from '../replica/message.ts';
 import { decodeClientMessage, encodeReplicaMessage } from '../replica/message-codec.ts';
@@ -143,6 +145,17 @@ export class Client {
     return this.#call(options, (_, answered) => ({
       target: 'leader',
       message: (request) => ({ type: 'transfer', request, to }),
+      answered: () => answered(undefined),
+    })) as Promise<void>;
+  }
+
+  /** Resolves when a quorum of the present epoch has confirmed its leader. */
+  barrier(options: CallOptions): Promise<void> {
+    const queries = encodeValue([]);
+    const read = { consistency: 'linearizable', isLocal: false, atLeast: 0 as LogIndex, queries } as const;
+    return this.#call(options, (_, answered) => ({
+      target: 'leader',
+      message: (request) => ({ type: 'read', request, ...read }),
       answered: () => answered(undefined),
     })) as Promise<void>;
   }

@@ -161,8 +161,9 @@ export class EpochControl {
   ): Promise<void> {
     const { epoch, algorithm, acceptQuorum, members } = next;
     const leavers = this.nodes.filter((node) => !members.includes(node));
-    // Those who leave serve those who stay until these can do without them.
+    // Those who leave serve those who stay until a quorum of these has come along.
     await this.#parts.leaderIn(epoch, deadlineMs);
+    await this.#parts.client.barrier(this.#remaining({}, deadlineMs));
     const { clusterId, disks } = this.#identity;
     await this.#write({
       clusterId,

@@ -157,6 +157,9 @@ function onPage(state: LearnerState, page: Page, nowMs: number, effects: Effects
   }
   // There is more: at once. There is none: in a moment.
   const isBehind = page.commitIndex > state.learnedUpTo;
+  // The bulk may come from anyone; that it has caught up has to be seen by whoever can give it a voice.
+  if (!isBehind && page.leader !== undefined && state.options.members.includes(page.leader))
+    state.teacher = page.leader;
   state.askAtMs = isBehind ? nowMs : nowMs + state.options.heartbeatMs / 5;
   if (isBehind) ask(state, nowMs, effects);
 }

@@ -4,7 +4,7 @@
  * A learner asks, page by page; a teacher keeps nothing of it. So a lost message costs a repeated question, and a
  * slow learner slows nobody but itself.
  */
-import { bytes, CodedError, finite, integer, list, text, tuple } from '@quorate/core';
+import { bytes, CodedError, finite, integer, list, type NodeId, optional, text, tuple } from '@quorate/core';
 import type { Entry, LogIndex, Reign } from '../protocol.ts';
 
 export type LearnerMessage = Ask | Page;
@@ -24,6 +24,8 @@ export interface Page {
   readonly entries: readonly Entry[];
   /** How far the teacher knows the log to be committed. */
   readonly commitIndex: LogIndex;
+  /** Whom the teacher knows to lead: the one who decides when the learner gets a voice. */
+  readonly leader: NodeId | undefined;
 }
 
 const kinds = { ask: 1, page: 2 } as const satisfies Record<LearnerMessage['type'], number>;
@@ -38,6 +40,7 @@ const pageSchema = tuple(
   integer(),
   integer<LogIndex>(1),
   index,
+  optional(text<NodeId>(128)),
   list(tuple(integer<Reign>(), finite, payload), pageEntriesMax),
 );
 
@@ -48,7 +51,7 @@ export function encodeMessage(message: LearnerMessage): readonly unknown[] {
     case 'page': {
       // The entries stand one after the other, so the first index tells them all.
       const entries = message.entries.map(({ reign, timeMs, payload: body }) => [reign, timeMs, body]);
-      return [kinds.page, message.from, message.commitIndex, entries];
+      return [kinds.page, message.from, message.commitIndex, message.leader ?? null, entries];
     }
   }
 }
@@ -63,7 +66,7 @@ export function decodeMessage(wire: unknown): LearnerMessage {
       return { type: 'ask', from, diskId };
     }
     case kinds.page: {
-      const [, from, commitIndex, rows] = pageSchema(wire, at);
+      const [, from, commitIndex, leader, rows] = pageSchema(wire, at);
       // A view of the frame would pin it for as long as the entry lives.
       const entries = rows.map(
         ([reign, timeMs, body], place): Entry => ({
@@ -73,7 +76,7 @@ export function decodeMessage(wire: unknown): LearnerMessage {
           payload: body.slice(),
         }),
       );
-      return { type: 'page', from, entries, commitIndex };
+      return { type: 'page', from, entries, commitIndex, leader };
     }
     default:
       throw new CodedError('ERR_FRAME_INVALID', `${at}: unknown kind ${String(kind)}`, {});

@@ -14,7 +14,8 @@ export function pageFor<State>(
   const { from } = ask;
   const entries = protocol.committedFrom(state, from, { bytesMax, entriesMax: pageEntriesMax });
   if (entries === undefined) return undefined;
-  return { type: 'page', from, entries, commitIndex: protocol.status(state).commitIndex };
+  const { commitIndex, leader } = protocol.status(state);
+  return { type: 'page', from, entries, commitIndex, leader };
 }
 
 /**

@@ -11,7 +11,7 @@
  * Messages of an epoch that this replica has not reached wait for a moment. If nobody brings it along, it asks
  * for a snapshot, with which it may skip whole epochs.
  */
-import { type Clock, invariant, type NodeId } from '@quorate/core';
+import { type Clock, CodedError, invariant, type NodeId } from '@quorate/core';
 import type { LogRecord, WriteAheadLog } from '@quorate/storage';
 import type { Ask } from '../learner/message.ts';
 import { decodeMessage, encodeMessage } from '../learner/message.ts';
@@ -81,7 +81,7 @@ export class Epochs {
   #isStopped = false;
   #enteredAtMs: number;
   /** Of the next epoch, in the order of their coming. */
-  #early: { readonly from: NodeId; readonly wire: unknown }[] = [];
+  #early: { readonly from: NodeId; readonly epoch: number; readonly wire: unknown }[] = [];
   /** Somebody is in a later epoch; `sinceMs`: since when that is known. */
   #ahead: { readonly node: NodeId; sinceMs: number } | undefined;
 
@@ -111,11 +111,11 @@ export class Epochs {
   /** A protocol's message. @throws CodedError ERR_FRAME_INVALID */
   receive(from: NodeId, epoch: number, wire: unknown): void {
     const run = this.runOf(epoch);
-    if (run !== undefined) {
-      if (run.isMember(from) && run.standing === 'voter') run.receive(from, wire);
+    if (run?.standing === 'voter') {
+      if (run.isMember(from)) run.receive(from, wire);
     } else if (epoch < this.#run.epoch.number) {
       this.#tellPassed(from);
-    } else {
+    } else if (epoch > this.#run.epoch.number) {
       this.#comesEarly(from, epoch, wire);
     }
   }
@@ -144,9 +144,9 @@ export class Epochs {
   /** `from` has left the epoch that this replica spoke to it in, and everything before it. */
   epochPassed(from: NodeId, epoch: number): void {
     if (epoch <= this.#run.epoch.number || this.#isMoving) return;
-    this.#noteAhead(from);
-    // There is nothing to wait for: whoever said so serves our epoch no more.
-    if (this.#ahead !== undefined) this.#ahead.sinceMs = Number.NEGATIVE_INFINITY;
+    // There is nothing to wait for: whoever said so serves our epoch no more. It is asked at once, and again later.
+    const isNews = this.#ahead?.node !== from;
+    if (isNews) this.#ahead = { node: from, sinceMs: Number.NEGATIVE_INFINITY };
   }
 
   /** `from` is still in `epoch`. Unless we are there too, only our snapshot helps it. */
@@ -280,10 +280,21 @@ export class Epochs {
     const early = this.#early;
     this.#early = [];
     run.input({ type: 'tick' });
-    if (run.standing === 'voter') {
-      for (const { from, wire } of early) if (run.isMember(from)) run.receive(from, wire);
-    }
+    this.#replay(early);
     this.#parts.entered(run);
+  }
+
+  #replay(early: readonly { readonly from: NodeId; readonly epoch: number; readonly wire: unknown }[]): void {
+    for (const { from, epoch, wire } of early) {
+      // What was sent in an epoch that a snapshot has skipped is of no use any more.
+      if (epoch !== this.#run.epoch.number) continue;
+      try {
+        this.receive(from, epoch, wire);
+      } catch (error) {
+        // Its sender sends again what is not answered, and then it is reported like any other.
+        if (!(error instanceof CodedError)) throw error;
+      }
+    }
   }
 
   #newRun(
@@ -339,7 +350,7 @@ export class Epochs {
   #comesEarly(from: NodeId, epoch: number, wire: unknown): void {
     this.#noteAhead(from);
     if (epoch !== this.#run.epoch.number + 1 || this.#early.length >= earlyMessagesMax) return;
-    this.#early.push({ from, wire });
+    this.#early.push({ from, epoch, wire });
   }
 
   #noteAhead(node: NodeId): void {

@@ -63,6 +63,9 @@ export class Reconfiguration {
     if (pending !== undefined) {
       if (!isSameChange(pending.change, change))
         return refuse(asker, 'ERR_OVERLOADED', 'another change of the epoch is under way', undefined);
+      if (asker.request === pending.asker.request) return;
+      // Only the newest asking is answered in the end, so the one before must not look as if it could be.
+      refuse(pending.asker, 'ERR_OVERLOADED', 'asked again meanwhile', undefined);
       pending.asker = asker;
       return;
     }

@@ -108,6 +108,7 @@ export class Replica {
       everyBytes: parts.snapshotEveryBytes,
       taken: ({ epoch }) => {
         if (epoch === this.#epochs.run.epoch.number) this.#epochs.shortenTrail();
+        this.#exchange.taken();
       },
       compacted: ({ epoch, index }) => this.#epochs.runOf(epoch)?.input({ type: 'compacted', index }),
       warn: parts.warn,
@@ -463,7 +464,7 @@ export class Replica {
   #leaderHint(): NodeId | undefined {
     const { epoch } = this.#epochs.run;
     const { leader, commitIndex, role } = this.#status();
-    if (leader !== undefined || role === 'candidate') return leader;
+    if (leader !== undefined || role !== 'follower') return leader;
     const hint = commitIndex === epoch.base ? epoch.appointed : undefined;
     invariant(hint === undefined || epoch.members.includes(hint), 'a member was appointed');
     return hint;

@@ -33,6 +33,8 @@ export class SnapshotExchange {
   readonly #parts: SnapshotExchangeParts;
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
+  /** Peers that no snapshot here could help yet, and where they are. */
+  readonly #waiting = new Map<NodeId, number>();
 
   constructor(parts: SnapshotExchangeParts) {
     this.#parts = parts;
@@ -64,8 +66,16 @@ export class SnapshotExchange {
     const isOfPresent = newest?.epoch === epochs.run.epoch.number;
     const isOfPeers = newest?.epoch === epochOfPeer && epochs.runOf(epochOfPeer) !== undefined;
     if (isOfPresent || isOfPeers) return this.#sender.start(to);
+    this.#waiting.set(to, epochOfPeer);
     keeper.want();
     epochs.snapshotSent(to, false);
+  }
+
+  /** There is a newer snapshot: perhaps the one that somebody waits for. */
+  taken(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [to, epochOfPeer] of waiting) this.sendTo(to, epochOfPeer);
   }
 
   offered(from: NodeId, offer: SnapshotOffer): void {
