@@ -5,7 +5,9 @@
  */
 import { type NodeId, type Random, seededRandom } from '@quorate/core';
 import type { Effect, Entry, Protocol, ProtocolOptions } from '../protocol.ts';
+import { clockRateRatioMax, leaseMsFor } from '../replica/clock-bound.ts';
 import { ProtocolCluster } from './cluster.ts';
+import { NodeWatch } from './node-watch.ts';
 
 export interface ChaosSettings<S, M> {
   readonly protocol: Protocol<S, M>;
@@ -16,6 +18,12 @@ export interface ChaosSettings<S, M> {
   /** Within this after healing, everything must be committed everywhere. */
   readonly healMs?: number;
   readonly options?: Partial<ProtocolOptions>;
+  /** Leases of the greatest length that is safe, clocks that differ in rate as much as they may. */
+  readonly hasLeases?: boolean;
+  /** Leaders are asked to hand over, to whoever. */
+  readonly hasTransfers?: boolean;
+  /** Idle leaders fall silent, and are given time to be idle. */
+  readonly hasQuiescence?: boolean;
   /** Further checks of one protocol's own properties; called with every effect. */
   readonly observe?: (cluster: ProtocolCluster<S, M>, node: NodeId, effect: Effect<M>) => void;
 }
@@ -25,6 +33,10 @@ export interface ChaosReport {
   readonly accepted: number;
   readonly committed: number;
   readonly readsServed: number;
+  /** Reads that a lease answered. */
+  readonly leaseReads: number;
+  /** Transfers that a leader was asked for. */
+  readonly transfers: number;
   readonly leaderChanges: number;
   readonly crashes: number;
   readonly installs: number;
@@ -34,6 +46,8 @@ type Cluster<S, M> = ProtocolCluster<S, M>;
 
 interface Tally {
   accepted: number;
+  leaseReads: number;
+  transfers: number;
   crashes: number;
   installs: number;
 }
@@ -53,43 +67,48 @@ function runSeed<S, M>(settings: ChaosSettings<S, M>): ChaosReport {
   const random = seededRandom(seed).fork('chaos');
   // In a storm no leader lasts: faults come faster than elections, and promises are cut off mid-write.
   const isStorm = random.chance(0.25);
+  // Now and then timers that hardly differ, so that candidates meet.
+  const electionTimeoutMs = isStorm || random.chance(0.3) ? ([100, 110] as const) : ([150, 300] as const);
   const cluster = new ProtocolCluster({
     protocol,
     nodes,
     seed,
     syncMs: [0.1, isStorm || random.chance(0.3) ? 60 : 6],
     network: roughNetwork(random),
+    ...(settings.hasLeases === true ? { clockRates: [1, clockRateRatioMax] as const } : {}),
     options: {
       appendBytesMax: 40,
       appendsInFlightMax: 4,
-      // Now and then timers that hardly differ, so that candidates meet.
-      electionTimeoutMs: isStorm || random.chance(0.3) ? [100, 110] : [150, 300],
+      electionTimeoutMs,
+      ...(settings.hasLeases === true ? { leaseMs: leaseMsFor(electionTimeoutMs[0]) } : {}),
+      ...(settings.hasQuiescence === true ? { quiesces: true } : {}),
       ...options,
     },
   });
-  const tally: Tally = { accepted: 0, crashes: 0, installs: 0 };
+  const tally: Tally = { accepted: 0, leaseReads: 0, transfers: 0, crashes: 0, installs: 0 };
   cluster.onEffect = (node, effect) => {
     if (effect.type === 'install') tally.installs += 1;
     observe?.(cluster, node, effect);
   };
-  const load = new Load(cluster, tally);
+  const load = new Load(cluster, tally, settings);
+  const watch = settings.hasQuiescence === true ? new NodeWatch(cluster) : undefined;
   let nextFaultMs = 300;
   while (cluster.nowMs < chaosMs) {
     cluster.run(5 + random.below(20));
+    watch?.look();
     load.offer(random);
     if (cluster.nowMs < nextFaultMs) continue;
     nextFaultMs = cluster.nowMs + random.below(isStorm ? 30 : 200);
     if (isStorm && random.chance(0.6)) powerCycleMidWrite(cluster, random, tally);
+    else if (settings.hasLeases === true && random.chance(0.15)) cutLeaderOff(cluster);
     else injectFault(cluster, random, tally);
   }
-  healAndDemandLiveness(cluster, healMs);
+  healAndDemandLiveness(cluster, healMs, watch);
   return {
-    accepted: tally.accepted,
+    ...tally,
     committed: cluster.safety.chosen.length,
     readsServed: [...cluster.reads.values()].filter(({ outcome }) => typeof outcome === 'number').length,
     leaderChanges: cluster.safety.leaderOfReign.size,
-    crashes: tally.crashes,
-    installs: tally.installs,
   };
 }
 
@@ -105,14 +124,22 @@ function roughNetwork(random: Random): Cluster<unknown, unknown>['network'] {
 class Load<S, M> {
   readonly #cluster: Cluster<S, M>;
   readonly #tally: Tally;
+  readonly #settings: ChaosSettings<S, M>;
   #proposals = 0;
+  #idleUntilMs = 0;
 
-  constructor(cluster: Cluster<S, M>, tally: Tally) {
+  constructor(cluster: Cluster<S, M>, tally: Tally, settings: ChaosSettings<S, M>) {
     this.#cluster = cluster;
     this.#tally = tally;
+    this.#settings = settings;
   }
 
   offer(random: Random): void {
+    if (this.#cluster.nowMs < this.#idleUntilMs) return;
+    const { hasQuiescence, hasTransfers } = this.#settings;
+    if (hasQuiescence === true && random.chance(0.02)) {
+      this.#idleUntilMs = this.#cluster.nowMs + random.below(800);
+    }
     const up = this.#cluster.members.filter(
       (member) => this.#cluster.isUp(member) && !this.#cluster.node(member).paused,
     );
@@ -120,7 +147,20 @@ class Load<S, M> {
     const target = pick(random, leaders.length > 0 && random.chance(0.9) ? leaders : up);
     if (target === undefined) return;
     if (random.chance(0.6)) this.#propose(target, 1 + random.below(4));
-    if (random.chance(0.4)) this.#cluster.read(target);
+    if (random.chance(0.4)) this.#read(target, random);
+    if (hasTransfers !== true || !random.chance(0.05)) return;
+    const to = pick(random, this.#cluster.members);
+    if (to === undefined || this.#cluster.status(target).role !== 'leader') return;
+    this.#tally.transfers += 1;
+    this.#cluster.input(target, { type: 'transfer', to });
+  }
+
+  #read(target: NodeId, random: Random): void {
+    const mayUseLease = this.#settings.hasLeases === true && random.chance(0.7);
+    const read = this.#cluster.read(target, { mayUseLease });
+    // Nothing but a lease answers in the same step, unless one node is all there is.
+    const isAnswered = typeof this.#cluster.readOutcome(read) === 'number';
+    if (mayUseLease && isAnswered) this.#tally.leaseReads += 1;
   }
 
   #propose(target: NodeId, count: number): void {
@@ -195,6 +235,17 @@ function injectFault<S, M>(cluster: Cluster<S, M>, random: Random, tally: Tally)
   }
 }
 
+/** What a lease must survive: its leader goes on alone, while the others may elect another and write. */
+function cutLeaderOff<S, M>(cluster: Cluster<S, M>): void {
+  const leader = cluster.leader();
+  if (leader === undefined) return;
+  cluster.network = { delayMs: [0.1, 1], lossChance: 0, duplicateChance: 0 };
+  cluster.partition(
+    [leader],
+    cluster.members.filter((member) => member !== leader),
+  );
+}
+
 /** The worst moment for a power cut: something is written, maybe promised, and not synced. */
 function powerCycleMidWrite<S, M>(cluster: Cluster<S, M>, random: Random, tally: Tally): void {
   const isWriting = (member: NodeId): boolean =>
@@ -214,7 +265,11 @@ function tellPeersDown<S, M>(cluster: Cluster<S, M>, victim: NodeId): void {
   }
 }
 
-function healAndDemandLiveness<S, M>(cluster: Cluster<S, M>, healMs: number): void {
+function healAndDemandLiveness<S, M>(
+  cluster: Cluster<S, M>,
+  healMs: number,
+  watch: NodeWatch<S, M> | undefined,
+): void {
   cluster.heal();
   for (const member of cluster.members) if (!cluster.isUp(member)) cluster.restart(member);
   const startMs = cluster.nowMs;
@@ -222,6 +277,7 @@ function healAndDemandLiveness<S, M>(cluster: Cluster<S, M>, healMs: number): vo
   const marks: string[] = [];
   let nextMarkMs = startMs;
   const isEverywhere = cluster.runUntil(() => {
+    watch?.look();
     const leader = cluster.leader();
     if (leader !== undefined && cluster.nowMs >= nextMarkMs) {
       nextMarkMs = cluster.nowMs + 200;

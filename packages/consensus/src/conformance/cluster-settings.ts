@@ -2,6 +2,7 @@
 import type { NodeId } from '@quorate/core';
 import type { Entry, LogIndex, Protocol, ProtocolOptions, RefusalReason } from '../protocol.ts';
 import { DurableStore } from './durable-store.ts';
+import { LocalClock } from './local-clock.ts';
 
 /** A message under way. */
 export interface Envelope<M> {
@@ -25,6 +26,8 @@ export interface ClusterSettings<S, M> {
   readonly seed?: number;
   readonly network?: Partial<NetworkConditions>;
   readonly syncMs?: readonly [min: number, max: number];
+  /** Local milliseconds that pass in one of the cluster; each start of a node draws its own. */
+  readonly clockRates?: readonly [min: number, max: number];
   readonly options?: Partial<ProtocolOptions>;
 }
 
@@ -34,14 +37,20 @@ export type ProposeOutcome =
 
 export type ReadOutcome = 'waiting' | 'refused' | LogIndex;
 
+export interface AskedRead {
+  readonly node: NodeId;
+  readonly incarnation: number;
+  outcome: ReadOutcome;
+}
+
 /** One node: its protocol state, what it applied, and its disk. Without `state` it is down. */
 export interface ClusterNode<S> {
   readonly id: NodeId;
   readonly store: DurableStore;
   state: S | undefined;
   incarnation: number;
-  /** Local clock = cluster clock + this; differs from node to node and start to start. */
-  clockOffsetMs: number;
+  /** Differs from node to node and start to start. */
+  clock: LocalClock;
   paused: boolean;
   diskHeld: boolean;
   /** When false the node gets no ticks: it answers, but starts nothing by itself. */
@@ -57,7 +66,7 @@ export function stoppedNode<S>(id: NodeId): ClusterNode<S> {
     store: new DurableStore(),
     state: undefined,
     incarnation: 0,
-    clockOffsetMs: 0,
+    clock: new LocalClock({ startMs: 0, sinceMs: 0, rate: 1 }),
     paused: false,
     diskHeld: false,
     ticking: true,

@@ -19,6 +19,7 @@ import type {
 } from '../protocol.ts';
 import { Agenda } from './agenda.ts';
 import {
+  type AskedRead,
   type ClusterNode,
   type ClusterSettings,
   type Envelope,
@@ -29,6 +30,7 @@ import {
 } from './cluster-settings.ts';
 import type { Due, SnapshotTransfer } from './due.ts';
 import { Links } from './links.ts';
+import { LocalClock } from './local-clock.ts';
 import { copyOfPlainData } from './plain-data.ts';
 import { SafetyChecks } from './safety.ts';
 
@@ -43,12 +45,11 @@ export class ProtocolCluster<S, M> {
   readonly random: Random;
   readonly safety: SafetyChecks;
   readonly nodes = new Map<NodeId, ClusterNode<S>>();
-  readonly reads = new Map<
-    number,
-    { readonly node: NodeId; readonly incarnation: number; outcome: ReadOutcome }
-  >();
+  readonly reads = new Map<number, AskedRead>();
   network: NetworkConditions;
   syncMs: readonly [min: number, max: number];
+  /** How fast the nodes' clocks run; each start draws one. */
+  readonly clockRates: readonly [min: number, max: number];
   nowMs = 0;
   /** Messages for which this is true are set aside in `held` instead of sent. */
   hold: (envelope: Envelope<M>) => boolean = () => false;
@@ -72,6 +73,7 @@ export class ProtocolCluster<S, M> {
     this.random = seededRandom(settings.seed ?? 1);
     this.network = { ...perfectNetwork, ...settings.network };
     this.syncMs = settings.syncMs ?? [0, 0];
+    this.clockRates = settings.clockRates ?? [1, 1];
     this.options = {
       members: this.members,
       electionTimeoutMs: [150, 300],
@@ -141,12 +143,12 @@ export class ProtocolCluster<S, M> {
   }
 
   /** @returns the number under which `reads` will hold the outcome */
-  read(id: string): number {
+  read(id: string, { mayUseLease = false }: { readonly mayUseLease?: boolean } = {}): number {
     const read = ++this.#readCount;
     const { incarnation } = this.node(id);
     this.reads.set(read, { node: id as NodeId, incarnation, outcome: 'waiting' });
     this.safety.readAsked(read);
-    this.input(id, { type: 'read', read });
+    this.input(id, { type: 'read', read, mayUseLease });
     return read;
   }
 
@@ -162,7 +164,7 @@ export class ProtocolCluster<S, M> {
     const state = this.stateOf(id);
     const effects: Effect<M>[] = [];
     const before = this.protocol.status(state);
-    this.protocol.step(state, input, this.nowMs + node.clockOffsetMs, effects);
+    this.protocol.step(state, input, node.clock.at(this.nowMs), effects);
     this.safety.afterStep({
       node: node.id,
       input: input as Input<unknown>,
@@ -241,14 +243,15 @@ export class ProtocolCluster<S, M> {
     const node = this.node(id);
     invariant(node.state === undefined, `${id} runs already`);
     node.incarnation += 1;
-    node.clockOffsetMs = this.random.below(1_000_000) - this.nowMs;
+    const startMs = this.random.below(1_000_000);
+    node.clock = new LocalClock({ startMs, sinceMs: this.nowMs, rate: this.#between(this.clockRates) });
     const recovered = node.store.recover();
     node.committed = node.committed.slice(0, recovered.snapshot.index);
     const seed = this.random.below(2 ** 31);
     const state = this.protocol.start(
       { ...this.options, self: node.id, seed },
       recovered,
-      this.#localMs(node),
+      node.clock.at(this.nowMs),
     );
     node.state = state;
     this.safety.started(node.id, this.protocol.inspect(state), recovered);
@@ -282,6 +285,10 @@ export class ProtocolCluster<S, M> {
   /** Cuts the link in one direction. */
   cutOneWay(from: string, to: string): void {
     this.#links.cutOneWay(from, to);
+  }
+
+  isLinked(from: string, to: string): boolean {
+    return !this.#links.isCut(from, to);
   }
 
   cut(one: string, other: string): void {
@@ -325,10 +332,6 @@ export class ProtocolCluster<S, M> {
     if (!this.isUp(envelope.to)) return;
     const message = this.protocol.decodeMessage(envelope.wire);
     this.input(envelope.to, { type: 'receive', from: envelope.from, message });
-  }
-
-  #localMs(node: ClusterNode<S>): number {
-    return this.nowMs + node.clockOffsetMs;
   }
 
   #tickMs(): number {

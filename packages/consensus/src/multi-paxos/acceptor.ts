@@ -34,8 +34,9 @@ export function onPrepare(state: MultiPaxosState, from: NodeId, prepare: Prepare
   if (ballot > state.promised) {
     raisePromise(state, ballot);
     forsakeLeader(state);
-    resetStandTimer(state);
   }
+  // With every page: a long report is no reason to stand against the one who reads it.
+  resetStandTimer(state);
   sendOnceDurable(state, from, takeReport(state, prepare));
 }
 

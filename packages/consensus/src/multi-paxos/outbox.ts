@@ -73,7 +73,14 @@ export function markOfThisStep(state: MultiPaxosState): number {
 /** Emits the write of this step, if it has one. */
 export function flush(state: MultiPaxosState): void {
   const { outbox } = state;
-  if (!outbox.hardStateChanged && outbox.entries.length === 0 && outbox.thenSend.length === 0) return;
+  if (!outbox.hardStateChanged && outbox.entries.length === 0) {
+    // With nothing to write, now or before, what had to be durable is.
+    if (outbox.durableMark === outbox.lastMark) {
+      for (const { to, message } of outbox.thenSend) send(state, to, message);
+      outbox.thenSend = [];
+    }
+    if (outbox.thenSend.length === 0) return;
+  }
   const hintIsStale = outbox.durableChosenUpTo - outbox.hintOnDisk >= staleHintSlots;
   const mark = nextMark(state);
   const { entries, thenSend } = outbox;

@@ -27,7 +27,6 @@ import { ReportedValues } from './value-adoption.ts';
 /** Time has passed for a proposer that does not lead. */
 export function onProposerTick(state: MultiPaxosState): void {
   const { proposer } = state;
-  if (state.rests) return;
   if (state.nowMs >= state.standAtMs) {
     stand(state);
   } else if (proposer.phase === 'canvassing' && state.nowMs >= proposer.resendAtMs) {
@@ -142,6 +141,8 @@ export function onPromise(state: MultiPaxosState, from: NodeId, message: Promise
   if (proposer.phase !== 'preparing' || message.ballot !== proposer.ballot || ordinal === undefined) return;
   if (hasAcceptor(proposer.promisedBy, ordinal)) return;
   if (message.fromSlot !== pageWanted(state, proposer, from)) return;
+  // A phase 1 that makes progress is not given up, however many pages it takes.
+  resetStandTimer(state);
   for (const entry of message.accepted) proposer.reported.report(entry);
   learnChosen(
     state,

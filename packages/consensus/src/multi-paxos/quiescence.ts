@@ -55,7 +55,9 @@ export function keepAwake(state: MultiPaxosState, leading: Leading): void {
 
 /** The leader says that it falls silent; who lacks nothing believes it. */
 export function restWithLeader(state: MultiPaxosState): void {
-  state.rests = state.chosenUpTo >= state.leaderWatermark;
+  if (state.chosenUpTo < state.leaderWatermark) return;
+  state.rests = true;
+  state.standAtMs = Number.POSITIVE_INFINITY;
 }
 
 /** The node of `peer` has not been heard for an election timeout. */

@@ -137,6 +137,16 @@ describe('the acceptor', () => {
     expect(report).toEqual([1, 2, 5, 6, 9]);
   });
 
+  test('what is durable already is said at once', () => {
+    const member = new Member();
+    member.receive('c', prepare(high));
+    member.sync();
+    expect(member.take('promise')).toHaveLength(1);
+    member.receive('c', prepare(high));
+    expect(member.take('promise')).toHaveLength(1);
+    expect(member.store.unsyncedCount).toBe(0);
+  });
+
   test('a ballot is used by its owner only: from anyone else it is not heard', () => {
     const member = new Member();
     expect(member.receive('c', prepare(low))).toEqual([]);

@@ -266,6 +266,26 @@ describe('liveness under broken links', () => {
     expect(slow).toBeLessThanOrEqual(1);
   });
 
+  test('a phase 1 that reads a long report is not given up, nor stood against', () => {
+    const cluster = clusterOf(3, { options: { appendBytesMax: 20, appendsInFlightMax: 1_000 } });
+    cluster.elect('n1');
+    const texts = Array.from({ length: 200 }, (_, at) => `t${at}`);
+    cluster.hold = is('accepted');
+    cluster.propose('n1', ...texts);
+    cluster.run(100);
+    cluster.crash('n1');
+    cluster.dropHeld();
+    cluster.hold = () => false;
+    // One page takes 4 ms, so all of them take longer than two elections.
+    cluster.network = { delayMs: [2, 2], lossChance: 0, duplicateChance: 0 };
+    cluster.cut('n1', 'n3');
+    expect(cluster.runUntil(() => cluster.leader() !== undefined, 1_500)).toBe(true);
+    expect(cluster.safety.leaderOfReign.size).toBe(2);
+    cluster.heal();
+    cluster.restart('n1');
+    expectAll(cluster, texts);
+  });
+
   test('a node that comes back from a partition disturbs nobody', () => {
     const cluster = clusterOf(3);
     cluster.elect('n1');

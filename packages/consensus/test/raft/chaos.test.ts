@@ -9,7 +9,16 @@ describe('Raft under chaos is safe, and live once healed', () => {
     { nodes: 3, seeds: 100 },
     { nodes: 5, seeds: 60 },
   ])('$nodes nodes, $seeds seeds', ({ nodes, seeds }) => {
-    const total = { accepted: 0, committed: 0, readsServed: 0, leaderChanges: 0, crashes: 0, installs: 0 };
+    const total: Record<keyof ChaosReport, number> = {
+      accepted: 0,
+      committed: 0,
+      readsServed: 0,
+      leaseReads: 0,
+      transfers: 0,
+      leaderChanges: 0,
+      crashes: 0,
+      installs: 0,
+    };
     for (let seed = 1; seed <= seeds; seed++) {
       const report = runChaos({ protocol: raft, nodes, seed, observe: checkRaftSafety });
       for (const key of Object.keys(total) as (keyof ChaosReport)[]) total[key] += report[key];
