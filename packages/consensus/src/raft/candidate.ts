@@ -5,7 +5,7 @@ import type { NodeId } from '@quorate/core';
 import { isMajority } from '../quorum/majority.ts';
 import { assumeLeadership } from './leader.ts';
 import type { Term } from './log.ts';
-import type { PreVoteReply, PreVoteRequest, VoteReply, VoteRequest } from './message.ts';
+import type { PreVoteReply, PreVoteRequest, TimeoutNow, VoteReply, VoteRequest } from './message.ts';
 import { becomeCandidate, becomePreCandidate } from './role-change.ts';
 import type { Campaigner, Effects, RaftState } from './state.ts';
 
@@ -13,16 +13,23 @@ import type { Campaigner, Effects, RaftState } from './state.ts';
 export function campaign(state: RaftState, effects: Effects): void {
   const campaigner = becomePreCandidate(state);
   if (isMajority(state.options.members, campaigner.grantedBy)) {
-    standForElection(state);
+    standForElection(state, nobodyGaveWay);
     return;
   }
   const request = preVoteRequest(state);
   for (const to of state.peers) effects.push({ type: 'send', to, message: request });
 }
 
-function standForElection(state: RaftState): void {
-  becomeCandidate(state);
-  const request = voteRequest(state);
+/** The leader of `term` gives way to this server: it stands at once. [RaftThesis §3.10] */
+export function onTimeoutNow(state: RaftState, from: NodeId, { term }: TimeoutNow): void {
+  const { role, currentTerm } = state;
+  const isFromLeader = role.name === 'follower' && role.leader === from && term === currentTerm;
+  if (isFromLeader && mayCampaign(state)) standForElection(state, term);
+}
+
+function standForElection(state: RaftState, gaveWay: Term): void {
+  const candidate = becomeCandidate(state, gaveWay);
+  const request = voteRequest(state, candidate);
   for (const to of state.peers) state.durability.sendWhenWritten(to, request);
 }
 
@@ -31,6 +38,7 @@ function standForElection(state: RaftState): void {
  * election to others.
  */
 export function mayCampaign(state: RaftState): boolean {
+  if (state.nowMs < state.standsBackUntilMs) return false;
   return state.durability.waitingMs(state.nowMs) <= state.options.electionTimeoutMs[1];
 }
 
@@ -39,7 +47,7 @@ export function askAgain(state: RaftState, campaigner: Campaigner, effects: Effe
   campaigner.askAgainAtMs = state.nowMs + state.options.heartbeatMs;
   const isOwnVoteDurable = state.durability.durableTerm === state.currentTerm;
   if (campaigner.name === 'candidate' && !isOwnVoteDurable) return;
-  const message = campaigner.name === 'candidate' ? voteRequest(state) : preVoteRequest(state);
+  const message = campaigner.name === 'candidate' ? voteRequest(state, campaigner) : preVoteRequest(state);
   for (const to of state.peers) {
     if (!campaigner.answeredBy.has(to)) effects.push({ type: 'send', to, message });
   }
@@ -51,7 +59,7 @@ export function onPreVoteReply(state: RaftState, from: NodeId, reply: PreVoteRep
   role.answeredBy.add(from);
   if (!reply.granted || reply.term !== state.currentTerm + 1) return;
   role.grantedBy.add(from);
-  if (isMajority(state.options.members, role.grantedBy)) standForElection(state);
+  if (isMajority(state.options.members, role.grantedBy)) standForElection(state, nobodyGaveWay);
 }
 
 export function onVoteReply(state: RaftState, from: NodeId, reply: VoteReply, effects: Effects): void {
@@ -76,7 +84,9 @@ function preVoteRequest(state: RaftState): PreVoteRequest {
   return { type: 'pre-vote-request', term: (state.currentTerm + 1) as Term, lastIndex, lastTerm };
 }
 
-function voteRequest(state: RaftState): VoteRequest {
+function voteRequest(state: RaftState, { gaveWay }: Campaigner): VoteRequest {
   const { index: lastIndex, term: lastTerm } = state.log.last;
-  return { type: 'vote-request', term: state.currentTerm, lastIndex, lastTerm };
+  return { type: 'vote-request', term: state.currentTerm, lastIndex, lastTerm, gaveWay };
 }
+
+const nobodyGaveWay = 0 as Term;

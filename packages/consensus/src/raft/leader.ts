@@ -5,6 +5,8 @@ import { invariant, type NodeId } from '@quorate/core';
 import type { Entry, LogIndex, Proposal } from '../protocol.ts';
 import { isMajority, majorityReached } from '../quorum/majority.ts';
 import { advanceCommitIndex } from './commit-rule.ts';
+import { leaseIsRunning, noteRoundConfirmed, noteRoundSent } from './leader-lease.ts';
+import { advanceTransfer } from './leadership-transfer.ts';
 import type { HeartbeatReply } from './message.ts';
 import type { Progress } from './progress.ts';
 import { replicateTo, retryOverdue } from './replication.ts';
@@ -36,6 +38,10 @@ export function onPropose(
   effects: Effects,
 ): void {
   invariant(proposals.length > 0, 'a batch of proposals is not empty');
+  if (leader.transfer !== undefined) {
+    effects.push({ type: 'refused', reason: 'handing-over' });
+    return;
+  }
   let bytes = 0;
   for (const { payload } of proposals) bytes += payload.byteLength;
   // A batch above the limit must not be refused for ever: it goes when nothing else is open.
@@ -79,7 +85,16 @@ export function advanceCommit(state: RaftState, leader: Leader, effects: Effects
   if (mustSendRound(state, leader)) sendRound(state, leader, effects);
 }
 
-export function onRead(state: RaftState, leader: Leader, read: number, effects: Effects): void {
+export function onRead(
+  state: RaftState,
+  leader: Leader,
+  { read, mayUseLease = false }: { readonly read: number; readonly mayUseLease?: boolean },
+  effects: Effects,
+): void {
+  if (mayUseLease && hasCommittedInOwnTerm(state) && holdsLease(state, leader)) {
+    effects.push({ type: 'read-ready', read, index: state.commitIndex });
+    return;
+  }
   leader.reads.ask(read);
   if (mustSendRound(state, leader)) sendRound(state, leader, effects);
 }
@@ -110,8 +125,14 @@ export function tickLeader(state: RaftState, leader: Leader, effects: Effects): 
     becomeFollower(state, 'disk-stalled', nobody, effects);
     return;
   }
+  advanceTransfer(state, leader, effects);
   for (const [peer, progress] of leader.progress) retryOverdue(state, peer, progress, effects);
   if (state.nowMs >= leader.heartbeatDueMs) sendRound(state, leader, effects);
+}
+
+function holdsLease({ options, nowMs }: RaftState, { lease }: Leader): boolean {
+  const { leaseMs = 0 } = options;
+  return !lease.isEnded && leaseIsRunning({ confirmedSentMs: lease.confirmedSentMs, leaseMs, nowMs });
 }
 
 /** Check-quorum: whether a majority was heard within an election timeout. [RaftThesis §6.2] */
@@ -141,6 +162,7 @@ function mustSendRound(state: RaftState, leader: Leader): boolean {
 function sendRound(state: RaftState, leader: Leader, effects: Effects): void {
   leader.round += 1;
   leader.heartbeatDueMs = state.nowMs + state.options.heartbeatMs;
+  noteRoundSent(leader.lease, leader.round, state.nowMs);
   if (hasCommittedInOwnTerm(state)) leader.reads.coverBy(leader.round, state.commitIndex);
   const { currentTerm: term } = state;
   const { round } = leader;
@@ -156,7 +178,9 @@ function serveConfirmed(state: RaftState, leader: Leader, effects: Effects): voi
   const rounds = [leader.round];
   for (const { ackedRound } of leader.progress.values()) rounds.push(ackedRound);
   invariant(rounds.length === state.options.members.length, 'one round per member');
-  for (const { reads, index } of leader.reads.confirm(majorityReached(rounds))) {
+  const confirmed = majorityReached(rounds);
+  noteRoundConfirmed(leader.lease, confirmed);
+  for (const { reads, index } of leader.reads.confirm(confirmed)) {
     for (const read of reads) effects.push({ type: 'read-ready', read, index });
   }
 }

@@ -35,6 +35,7 @@ const code = {
   'append-rejected': 7,
   heartbeat: 8,
   'heartbeat-reply': 9,
+  'timeout-now': 10,
 } as const satisfies Record<RaftMessage['type'], number>;
 
 const tag = integer(0, 255);
@@ -45,7 +46,9 @@ const positionTerm = integer<Term>();
 const index = integer<LogIndex>();
 const round = integer();
 
-const voteRequest = tuple(tag, term, index, positionTerm);
+const preVoteRequest = tuple(tag, term, index, positionTerm);
+const voteRequest = tuple(tag, term, index, positionTerm, positionTerm);
+const timeoutNow = tuple(tag, term);
 const voteReply = tuple(tag, term, flag);
 const append = tuple(
   tag,
@@ -64,8 +67,11 @@ export function encodeMessage(message: RaftMessage): readonly unknown[] {
   const { type, term } = message;
   switch (type) {
     case 'pre-vote-request':
-    case 'vote-request':
       return [code[type], term, message.lastIndex, message.lastTerm];
+    case 'vote-request':
+      return [code[type], term, message.lastIndex, message.lastTerm, message.gaveWay];
+    case 'timeout-now':
+      return [code[type], term];
     case 'pre-vote-reply':
     case 'vote-reply':
       return [code[type], term, message.granted];
@@ -91,9 +97,13 @@ export function decodeMessage(wire: unknown): RaftMessage {
   const type = Array.isArray(wire) ? wire[0] : undefined;
   switch (type) {
     case code['pre-vote-request']:
-      return decodeVoteRequest('pre-vote-request', wire);
+      return decodePreVoteRequest(wire);
     case code['vote-request']:
-      return decodeVoteRequest('vote-request', wire);
+      return decodeVoteRequest(wire);
+    case code['timeout-now']: {
+      const [, term] = read(timeoutNow, wire);
+      return { type: 'timeout-now', term };
+    }
     case code['pre-vote-reply']:
       return decodeVoteReply('pre-vote-reply', wire);
     case code['vote-reply']:
@@ -125,11 +135,21 @@ function read<T>(schema: Schema<T>, wire: unknown): T {
   return schema(wire, 'raft');
 }
 
-function decodeVoteRequest(type: 'pre-vote-request' | 'vote-request', wire: unknown): RaftMessage {
-  const [, term, lastIndex, lastTerm] = read(voteRequest, wire);
-  if (lastTerm >= term)
-    throw schemaViolation('raft[3]', 'a last term below the term of the candidacy', lastTerm);
-  return { type, term, lastIndex, lastTerm };
+function decodePreVoteRequest(wire: unknown): RaftMessage {
+  const [, term, lastIndex, lastTerm] = read(preVoteRequest, wire);
+  requireBelow(term, lastTerm, 'raft[3]', 'a last term below the term of the candidacy');
+  return { type: 'pre-vote-request', term, lastIndex, lastTerm };
+}
+
+function decodeVoteRequest(wire: unknown): RaftMessage {
+  const [, term, lastIndex, lastTerm, gaveWay] = read(voteRequest, wire);
+  requireBelow(term, lastTerm, 'raft[3]', 'a last term below the term of the candidacy');
+  requireBelow(term, gaveWay, 'raft[4]', 'a term that ended below the term of the candidacy');
+  return { type: 'vote-request', term, lastIndex, lastTerm, gaveWay };
+}
+
+function requireBelow(term: Term, earlier: Term, path: string, what: string): void {
+  if (earlier >= term) throw schemaViolation(path, what, earlier);
 }
 
 function decodeVoteReply(type: 'pre-vote-reply' | 'vote-reply', wire: unknown): RaftMessage {

@@ -29,6 +29,8 @@ export interface VoteRequest {
   readonly term: Term;
   readonly lastIndex: LogIndex;
   readonly lastTerm: Term;
+  /** The term whose leader told the candidate to stand; 0 when nobody did. [RaftThesis §3.10] */
+  readonly gaveWay: Term;
 }
 
 export interface VoteReply {
@@ -73,6 +75,12 @@ export interface Heartbeat {
   readonly round: number;
 }
 
+/** The leader of `term` gives way: the receiver shall stand at once. [RaftThesis §3.10] */
+export interface TimeoutNow {
+  readonly type: 'timeout-now';
+  readonly term: Term;
+}
+
 export interface HeartbeatReply {
   readonly type: 'heartbeat-reply';
   readonly term: Term;
@@ -89,4 +97,5 @@ export type RaftMessage =
   | AppendAccepted
   | AppendRejected
   | Heartbeat
-  | HeartbeatReply;
+  | HeartbeatReply
+  | TimeoutNow;

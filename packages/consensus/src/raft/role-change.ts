@@ -4,6 +4,7 @@
  */
 import { invariant, type NodeId } from '@quorate/core';
 import type { LogIndex } from '../protocol.ts';
+import { newLeaseBook } from './leader-lease.ts';
 import type { Term } from './log.ts';
 import { newProgress, type Progress } from './progress.ts';
 import { ReadQueue } from './read-index.ts';
@@ -32,24 +33,40 @@ export function becomeFollower(
   if (state.role.name === 'leader') {
     for (const read of state.role.reads.unanswered()) effects.push({ type: 'read-refused', read });
     resetElectionTimer(state);
+    if (because === 'disk-stalled') standBack(state);
   }
   state.role = { name: 'follower', leader: to.leader };
 }
 
+/**
+ * A disk that stalled once may do so again, and a leader that comes and goes is worse than another one: each
+ * time this server leaves elections to the others for longer.
+ */
+function standBack(state: RaftState): void {
+  state.diskStalls += 1;
+  const timeouts = 2 ** Math.min(state.diskStalls, standBackDoublingsMax);
+  state.standsBackUntilMs = state.nowMs + timeouts * state.options.electionTimeoutMs[1];
+}
+
+const standBackDoublingsMax = 6;
+
 export function becomePreCandidate(state: RaftState): Campaigner {
   checkTransition(state.role.name, 'election-due', 'pre-candidate');
   resetElectionTimer(state);
-  return campaignAs(state, 'pre-candidate', [state.options.self]);
+  return campaignAs(state, 'pre-candidate', [state.options.self], 0 as Term);
 }
 
-/** Stands in a new term. The own vote counts when it is durable, like any other. */
-export function becomeCandidate(state: RaftState): Campaigner {
-  checkTransition(state.role.name, 'pre-votes-won', 'candidate');
+/**
+ * Stands in a new term. The own vote counts when it is durable, like any other.
+ * @param gaveWay the term whose leader asked for it; 0 for none
+ */
+export function becomeCandidate(state: RaftState, gaveWay: Term): Campaigner {
+  checkTransition(state.role.name, gaveWay > 0 ? 'leader-gave-way' : 'pre-votes-won', 'candidate');
   state.currentTerm = (state.currentTerm + 1) as Term;
   state.votedFor = state.options.self;
   state.durability.changeHardState();
   resetElectionTimer(state);
-  return campaignAs(state, 'candidate', []);
+  return campaignAs(state, 'candidate', [], gaveWay);
 }
 
 export function becomeLeader(state: RaftState, because: 'votes-won' | 'appointed'): Leader {
@@ -61,6 +78,8 @@ export function becomeLeader(state: RaftState, because: 'votes-won' | 'appointed
     name: 'leader',
     progress,
     reads: new ReadQueue(),
+    lease: newLeaseBook(),
+    transfer: undefined,
     round: 0,
     heartbeatDueMs: state.nowMs,
     uncommittedBytes: state.log.bytesAfter(state.commitIndex),
@@ -69,11 +88,17 @@ export function becomeLeader(state: RaftState, because: 'votes-won' | 'appointed
   return leader;
 }
 
-function campaignAs(state: RaftState, name: Campaigner['name'], grantedBy: readonly NodeId[]): Campaigner {
+function campaignAs(
+  state: RaftState,
+  name: Campaigner['name'],
+  grantedBy: readonly NodeId[],
+  gaveWay: Term,
+): Campaigner {
   const campaigner: Campaigner = {
     name,
     grantedBy: new Set(grantedBy),
     answeredBy: new Set(),
+    gaveWay,
     askAgainAtMs: state.nowMs + state.options.heartbeatMs,
   };
   state.role = campaigner;

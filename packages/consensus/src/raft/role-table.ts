@@ -15,6 +15,8 @@ export type RoleEvent =
   | 'votes-won'
   /** The epoch's founder has named this server: every member began by voting for it. */
   | 'appointed'
+  /** The leader handed its lead to this server. */
+  | 'leader-gave-way'
   /** A message carried a term above our own. */
   | 'higher-term'
   /** Append, heartbeat or snapshot from the leader of our term. */
@@ -31,6 +33,7 @@ export const roleTable = {
     'pre-votes-won': 'illegal',
     'votes-won': 'illegal',
     appointed: 'leader',
+    'leader-gave-way': 'candidate',
     'higher-term': 'follower',
     'leader-heard': 'follower',
     'leader-down': 'follower',
@@ -42,6 +45,7 @@ export const roleTable = {
     'pre-votes-won': 'candidate',
     'votes-won': 'illegal',
     appointed: 'illegal',
+    'leader-gave-way': 'illegal',
     'higher-term': 'follower',
     'leader-heard': 'follower',
     'leader-down': 'illegal',
@@ -53,6 +57,7 @@ export const roleTable = {
     'pre-votes-won': 'illegal',
     'votes-won': 'leader',
     appointed: 'illegal',
+    'leader-gave-way': 'illegal',
     'higher-term': 'follower',
     'leader-heard': 'follower',
     'leader-down': 'illegal',
@@ -64,6 +69,7 @@ export const roleTable = {
     'pre-votes-won': 'illegal',
     'votes-won': 'illegal',
     appointed: 'illegal',
+    'leader-gave-way': 'illegal',
     'higher-term': 'follower',
     'leader-heard': 'illegal',
     'leader-down': 'illegal',

@@ -16,6 +16,8 @@ import type {
 } from '../protocol.ts';
 import { Durability, type WriteContext } from './durability.ts';
 import { decodeHardState, encodeHardState } from './hard-state.ts';
+import type { LeaseBook } from './leader-lease.ts';
+import type { Transfer } from './leadership-transfer.ts';
 import { RaftLog, type Term } from './log.ts';
 import type { RaftMessage } from './message.ts';
 import type { Progress } from './progress.ts';
@@ -33,6 +35,8 @@ export interface Campaigner {
   readonly grantedBy: Set<NodeId>;
   /** Whoever answered, yes or no; the others are asked again. */
   readonly answeredBy: Set<NodeId>;
+  /** The term whose leader asked this server to stand; 0 when it stands by itself. */
+  readonly gaveWay: Term;
   askAgainAtMs: number;
 }
 
@@ -41,6 +45,8 @@ export interface Leader {
   /** One per peer, in the order of the members. */
   readonly progress: ReadonlyMap<NodeId, Progress>;
   readonly reads: ReadQueue;
+  readonly lease: LeaseBook;
+  transfer: Transfer | undefined;
   /** The newest heartbeat round that was sent. */
   round: number;
   heartbeatDueMs: number;
@@ -66,6 +72,10 @@ export interface RaftState {
   electionDueMs: number;
   /** When a leader was last heard. */
   lastHeardLeaderMs: number;
+  /** How often this server gave up its lead because of its disk. */
+  diskStalls: number;
+  /** Until then it does not stand. */
+  standsBackUntilMs: number;
   nowMs: number;
   /** The epoch has just been founded with this server as its first leader: it leads from its first step on. */
   isAppointed: boolean;
@@ -100,6 +110,8 @@ export function start(options: ProtocolOptions, recovered: RecoveredState, nowMs
     // A leader may have been heard just before the restart. Whoever it was must not lose its
     // followers' loyalty through that.
     lastHeardLeaderMs: nowMs,
+    diskStalls: 0,
+    standsBackUntilMs: Number.NEGATIVE_INFINITY,
     nowMs,
     isAppointed: options.isAppointed ?? false,
     told: { role: 'follower', leader: undefined, reign: currentTerm },

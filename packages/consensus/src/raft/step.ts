@@ -10,6 +10,7 @@ import {
   mayCampaign,
   onOwnVoteDurable,
   onPreVoteReply,
+  onTimeoutNow,
   onVoteReply,
 } from './candidate.ts';
 import { onAppend, onHeartbeat, onSnapshotReceived } from './follower.ts';
@@ -22,6 +23,8 @@ import {
   onRead,
   tickLeader,
 } from './leader.ts';
+import { endLease } from './leader-lease.ts';
+import { advanceTransfer, onTransfer } from './leadership-transfer.ts';
 import type { AppendAccepted, AppendRejected, HeartbeatReply, RaftMessage } from './message.ts';
 import { onAppendAccepted, onAppendRejected, onSnapshotSent } from './replication.ts';
 import { becomeFollower } from './role-change.ts';
@@ -69,7 +72,7 @@ function handle(state: RaftState, input: Input<RaftMessage>, effects: Effects): 
       persisted(state, input.mark, effects);
       return;
     case 'read':
-      if (role.name === 'leader') onRead(state, role, input.read, effects);
+      if (role.name === 'leader') onRead(state, role, input, effects);
       else effects.push({ type: 'read-refused', read: input.read });
       return;
     case 'peer-down':
@@ -78,9 +81,10 @@ function handle(state: RaftState, input: Input<RaftMessage>, effects: Effects): 
     case 'peer-silent':
       return;
     case 'transfer':
-      if (role.name === 'leader') effects.push({ type: 'transfer-failed', to: input.to });
+      if (role.name === 'leader') onTransfer(state, role, input.to, effects);
       return;
     case 'seal':
+      if (role.name === 'leader') endLease(role.lease);
       return;
     case 'announce':
       if (role.name === 'leader') announceCommit(state, role, effects);
@@ -144,6 +148,9 @@ function receive(state: RaftState, from: NodeId, message: RaftMessage, effects: 
     case 'heartbeat':
       onHeartbeat(state, from, message, effects);
       return;
+    case 'timeout-now':
+      onTimeoutNow(state, from, message);
+      return;
     case 'append-accepted':
     case 'append-rejected':
     case 'heartbeat-reply':
@@ -176,6 +183,7 @@ function onReplyToLeader(
     case 'append-accepted':
       onAppendAccepted(state, { peer: from, progress }, reply, effects);
       advanceCommit(state, role, effects);
+      advanceTransfer(state, role, effects);
       return;
     case 'append-rejected':
       onAppendRejected(state, { peer: from, progress }, reply, effects);

@@ -9,6 +9,7 @@ import {
   mayGrantVote,
   type Voter,
 } from './election-restriction.ts';
+import { isReleased } from './leadership-transfer.ts';
 import type { PreVoteRequest, VoteRequest } from './message.ts';
 import { becomeFollower } from './role-change.ts';
 import { type Effects, type RaftState, resetElectionTimer } from './state.ts';
@@ -23,7 +24,7 @@ export function onPreVoteRequest(state: RaftState, from: NodeId, request: PreVot
 
 export function onVoteRequest(state: RaftState, from: NodeId, request: VoteRequest, effects: Effects): void {
   if (request.term > state.currentTerm) {
-    if (isLoyal(state)) return;
+    if (isLoyal(state) && !isReleased(state, request.gaveWay)) return;
     becomeFollower(state, 'higher-term', { term: request.term, leader: undefined }, effects);
   }
   const granted = mayGrantVote(asVoter(state), asCandidacy(from, request));

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LoneServer } from './lone-server.ts';
 
 const voteRequest = (term: number, last: readonly [index: number, term: number] = [0, 0]) =>
-  ({ type: 'vote-request', term, lastIndex: last[0], lastTerm: last[1] }) as const;
+  ({ type: 'vote-request', term, lastIndex: last[0], lastTerm: last[1], gaveWay: 0 }) as const;
 
 describe('terms', () => {
   test('[Raft §5.1] a server that hears of a higher term adopts it and follows', () => {
@@ -79,7 +79,7 @@ describe('standing for election', () => {
     expect(server.said).toEqual([]);
     expect(server.unsynced).toHaveLength(1);
     server.sync();
-    const message = { type: 'vote-request', term: 3, lastIndex: 2, lastTerm: 2 };
+    const message = { type: 'vote-request', term: 3, lastIndex: 2, lastTerm: 2, gaveWay: 0 };
     expect(server.said).toMatchObject([
       { to: 'b', message },
       { to: 'c', message },

@@ -9,7 +9,8 @@ import { appendOf, type Untyped } from './lone-server.ts';
 const messages: readonly Untyped<RaftMessage>[] = [
   { type: 'pre-vote-request', term: 3, lastIndex: 7, lastTerm: 2 },
   { type: 'pre-vote-reply', term: 3, granted: true },
-  { type: 'vote-request', term: 3, lastIndex: 0, lastTerm: 0 },
+  { type: 'vote-request', term: 3, lastIndex: 0, lastTerm: 0, gaveWay: 2 },
+  { type: 'timeout-now', term: 3 },
   { type: 'vote-reply', term: 3, granted: false },
   appendOf({ term: 3, prev: [2, 1], terms: [1, 2, 3], commit: 1 }),
   appendOf({ term: 3, prev: [2, 1] }),
@@ -60,8 +61,9 @@ describe('messages', () => {
     { why: 'a term above that of the leader', wire: [5, 3, 0, 0, 0, [[4, 0, new Uint8Array(1)]]] },
     { why: 'a time that is no number', wire: [5, 3, 0, 0, 0, [[3, Number.NaN, new Uint8Array(1)]]] },
     { why: 'a payload that is no bytes', wire: [5, 3, 0, 0, 0, [[3, 0, 'text']]] },
-    { why: 'a candidacy in the term of its last entry', wire: [3, 3, 4, 3] },
-    { why: 'an unknown type', wire: [10, 3] },
+    { why: 'a candidacy in the term of its last entry', wire: [3, 3, 4, 3, 0] },
+    { why: 'a leader that gave way in the term of the candidacy', wire: [3, 3, 4, 2, 3] },
+    { why: 'an unknown type', wire: [11, 3] },
   ])('$why: refused', ({ wire }) => {
     expect(() => decodeMessage(wire)).toThrow(expect.objectContaining({ code: 'ERR_FRAME_INVALID' }));
   });

@@ -1,0 +1,224 @@
+/** A leader that gives way, and one that answers reads by itself while nobody else can lead. */
+import type { NodeId } from '@quorate/core';
+import { describe, expect, test } from 'vitest';
+import type { LogIndex } from '../../src/protocol.ts';
+import { leaseIsRunning } from '../../src/raft/leader-lease.ts';
+import { isReleased } from '../../src/raft/leadership-transfer.ts';
+import type { Term } from '../../src/raft/log.ts';
+import { appendOf, LoneServer } from './lone-server.ts';
+
+const leaseMs = 100;
+
+function leader(): LoneServer {
+  const server = new LoneServer({ options: { leaseMs } }).lead();
+  server.acknowledge('b');
+  return server.listen();
+}
+
+function answerRound(server: LoneServer, peer: string): void {
+  const [last] = server.heard('heartbeat').slice(-1);
+  server.receive(peer, {
+    type: 'heartbeat-reply',
+    term: server.status.reign,
+    round: last?.message.round ?? 0,
+  });
+}
+
+const transfer = (server: LoneServer, to: string): void =>
+  server.step({ type: 'transfer', to: to as NodeId });
+const leaseRead = (server: LoneServer, read: number): void =>
+  server.step({ type: 'read', read, mayUseLease: true });
+
+/** A leader whose newest round was sent just now and is answered. */
+function leaseHolder(): LoneServer {
+  const server = leader();
+  server.pass(50);
+  answerRound(server, 'b');
+  return server.listen();
+}
+
+describe('[RaftThesis §3.10] the leader', () => {
+  test('tells the target to stand once the log of that is as long as its own', () => {
+    const server = leader();
+    transfer(server, 'c');
+    expect(server.heard('timeout-now')).toEqual([]);
+    server.acknowledge('c');
+    expect(server.heard('timeout-now')).toEqual([
+      { type: 'send', to: 'c', message: { type: 'timeout-now', term: 1 } },
+    ]);
+  });
+
+  test('takes no proposals meanwhile, and says why', () => {
+    const server = leader();
+    transfer(server, 'c');
+    server.propose('x');
+    expect(server.done('refused')).toEqual([{ type: 'refused', reason: 'handing-over' }]);
+  });
+
+  test('says it again when nothing comes of it, and keeps the lead after an election timeout', () => {
+    const server = leader();
+    server.acknowledge('c');
+    transfer(server, 'c');
+    server.pass(60);
+    expect(server.heard('timeout-now').length).toBe(2);
+    for (let at = 0; at < 10; at++) {
+      server.pass(10);
+      answerRound(server, 'b');
+    }
+    expect(server.done('transfer-failed')).toEqual([{ type: 'transfer-failed', to: 'c' }]);
+    server.listen().propose('x');
+    expect(server.done('accepted')).toHaveLength(1);
+  });
+
+  test.each(['a', 'x'])('cannot hand over to %s', (to) => {
+    const server = leader();
+    transfer(server, to);
+    expect(server.done('transfer-failed')).toEqual([{ type: 'transfer-failed', to }]);
+  });
+
+  test('follows whoever was elected in its place', () => {
+    const server = leader();
+    server.acknowledge('c');
+    transfer(server, 'c');
+    server.receive('c', { type: 'vote-request', term: 2, lastIndex: 1, lastTerm: 1, gaveWay: 1 });
+    server.sync();
+    expect(server.status.role).toBe('follower');
+    expect(server.heard('vote-reply').at(-1)?.message).toMatchObject({ term: 2, granted: true });
+  });
+});
+
+describe('[RaftThesis §3.10] the target', () => {
+  const follower = (): LoneServer => {
+    const server = new LoneServer({ terms: [1] });
+    server.receive('b', appendOf({ term: 1, prev: [1, 1], terms: [] }));
+    server.sync();
+    return server.listen();
+  };
+
+  test('stands at once, without pre-votes, and says who gave way', () => {
+    const server = follower();
+    server.receive('b', { type: 'timeout-now', term: 1 });
+    server.sync();
+    expect(server.heard('pre-vote-request')).toEqual([]);
+    expect(server.heard('vote-request').map(({ message }) => message)).toEqual([
+      { type: 'vote-request', term: 2, lastIndex: 1, lastTerm: 1, gaveWay: 1 },
+      { type: 'vote-request', term: 2, lastIndex: 1, lastTerm: 1, gaveWay: 1 },
+    ]);
+  });
+
+  test.each([
+    ['c', 1],
+    ['b', 2],
+  ])('does nothing at the word of %s in term %i, who does not lead it', (from, term) => {
+    const server = follower();
+    server.receive(from, { type: 'timeout-now', term });
+    server.sync();
+    expect(server.heard('vote-request')).toEqual([]);
+  });
+
+  test('a voter loyal to the leader that gave way is free; one loyal to a later leader is not', () => {
+    const released = (currentTerm: number, gaveWay: number): boolean =>
+      isReleased({ currentTerm: currentTerm as Term }, gaveWay as Term);
+    expect([released(3, 3), released(3, 4), released(3, 2), released(3, 0), released(0, 0)]).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  test('a loyal follower votes for it, and not for another who claims no such thing', () => {
+    for (const gaveWay of [0, 1]) {
+      const server = follower();
+      server.receive('c', { type: 'vote-request', term: 2, lastIndex: 1, lastTerm: 1, gaveWay });
+      server.sync();
+      expect(server.heard('vote-reply').length).toBe(gaveWay);
+    }
+  });
+});
+
+describe('[RaftThesis §6.4.1] a lease', () => {
+  test('lets the leader answer at once, without a round', () => {
+    const server = leaseHolder();
+    leaseRead(server, 1);
+    expect(server.done('read-ready')).toEqual([{ type: 'read-ready', read: 1, index: 1 as LogIndex }]);
+    expect(server.heard('heartbeat')).toEqual([]);
+  });
+
+  test('is not used by a read that asks for a quorum', () => {
+    const server = leaseHolder();
+    server.step({ type: 'read', read: 1 });
+    expect(server.done('read-ready')).toEqual([]);
+  });
+
+  test('runs from when the round was sent, however late the answer came', () => {
+    const server = leader();
+    server.pass(50);
+    const [round] = server.heard('heartbeat').slice(-1);
+    server.pass(90);
+    server.receive('b', { type: 'heartbeat-reply', term: 1, round: round?.message.round ?? 0 });
+    server.listen();
+    leaseRead(server, 1);
+    expect(server.done('read-ready')).toHaveLength(1);
+    server.nowMs += 10;
+    leaseRead(server, 2);
+    expect(server.done('read-ready')).toHaveLength(1);
+  });
+
+  test.each([
+    [99, true],
+    [100, false],
+    [Number.POSITIVE_INFINITY, false],
+  ])('after %i ms of 100: %s', (elapsedMs, running) => {
+    expect(leaseIsRunning({ confirmedSentMs: 0, leaseMs, nowMs: elapsedMs })).toBe(running);
+  });
+
+  test('waits for an entry of the own term to be committed, like every read', () => {
+    const server = new LoneServer({ terms: [1, 1], options: { leaseMs } }).lead();
+    server.pass(50);
+    answerRound(server, 'b');
+    leaseRead(server.listen(), 1);
+    expect(server.done('read-ready')).toEqual([]);
+  });
+
+  test('ends before the target is told to stand, and does not come back in that term', () => {
+    const server = leaseHolder();
+    server.acknowledge('c');
+    transfer(server, 'c');
+    server.listen();
+    leaseRead(server, 1);
+    expect(server.done('read-ready')).toEqual([]);
+    for (let at = 0; at < 20; at++) {
+      server.pass(10);
+      answerRound(server, 'b');
+    }
+    expect(server.done('transfer-failed')).toHaveLength(1);
+    server.listen();
+    leaseRead(server, 2);
+    expect(server.done('read-ready')).toEqual([]);
+  });
+
+  test('ends with the epoch', () => {
+    const server = leaseHolder();
+    server.step({ type: 'seal' });
+    leaseRead(server, 1);
+    expect(server.done('read-ready')).toEqual([]);
+  });
+});
+
+test('a leader whose disk stalls leaves elections to the others, each time for longer', () => {
+  const server = leader();
+  server.propose('x');
+  // Its disk does not answer; its followers do.
+  for (let at = 0; at < 40 && server.status.role === 'leader'; at++) {
+    server.pass(10);
+    answerRound(server, 'b');
+  }
+  expect(server.status.role).toBe('follower');
+  server.sync();
+  server.listen().pass(590);
+  expect(server.heard('pre-vote-request')).toEqual([]);
+  server.pass(600);
+  expect(server.heard('pre-vote-request')).not.toEqual([]);
+});
