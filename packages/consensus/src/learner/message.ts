@@ -67,6 +67,7 @@ export function decodeMessage(wire: unknown): LearnerMessage {
     }
     case kinds.page: {
       const [, from, commitIndex, leader, rows] = pageSchema(wire, at);
+      index(from + rows.length, `${at}[1]: the index after the last entry`);
       // A view of the frame would pin it for as long as the entry lives.
       const entries = rows.map(
         ([reign, timeMs, body], place): Entry => ({

@@ -159,6 +159,8 @@ function decodeVoteReply(type: 'pre-vote-reply' | 'vote-reply', wire: unknown): 
 
 function decodeAppend(wire: unknown): RaftMessage {
   const [, term, prevIndex, prevTerm, commitIndex, received] = read(append, wire);
+  // The entries carry no index of their own: the last one counts on from the first, and must still be a safe number.
+  index(prevIndex + received.length, 'raft[2]: the index of the last entry');
   let termBefore = prevTerm;
   const entries = received.map(([reign, timeMs, payload], at): Entry => {
     if (reign < termBefore || reign > term) {
