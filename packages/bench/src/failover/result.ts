@@ -12,7 +12,7 @@ export interface FailoverTrial {
   readonly nodeDownAfterMs: number | null;
   /** When the app heard of each new leader, in order; more than one: they contended. */
   readonly leadersAfterMs: readonly number[];
-  /** The first acknowledgement of a write after the app had heard of a new leader. */
+  /** The first acknowledgement of a write under another leader. */
   readonly firstAckAfterMs: number;
   /** The longest time without an acknowledgement, from the strike until soon after the first new one. */
   readonly longestGapMs: number;

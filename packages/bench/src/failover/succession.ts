@@ -4,8 +4,6 @@
 import type { Cluster, ClusterEvents } from '@quorate/consensus';
 
 export interface Succession {
-  /** Resolves when another node is known to lead. */
-  readonly begun: Promise<void>;
   /** When each new leader was heard of, in order. */
   readonly leadersAfterMs: readonly number[];
   /** When the old leader's thread was heard to have ended; null: it was not. */
@@ -22,22 +20,16 @@ export function watchSuccession(
 ): Succession {
   const leadersAfterMs: number[] = [];
   let downAfterMs: number | null = null;
-  let begin: () => void = () => undefined;
-  const begun = new Promise<void>((resolve) => {
-    begin = resolve;
-  });
   const onLeader = ({ node, term }: ClusterEvents['leader'][0]): void => {
     // Late news of the old leader's own rule is no succession.
     if (node === old.leader || term <= old.term) return;
     leadersAfterMs.push(elapsedMs());
-    begin();
   };
   const onDown = ({ node }: ClusterEvents['node-down'][0]): void => {
     if (node === old.leader) downAfterMs ??= elapsedMs();
   };
   cluster.on('leader', onLeader).on('node-down', onDown);
   return {
-    begun,
     leadersAfterMs,
     nodeDownAfterMs: () => downAfterMs,
     stop: () => void cluster.off('leader', onLeader).off('node-down', onDown),

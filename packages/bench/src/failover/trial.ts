@@ -1,11 +1,13 @@
 /**
  * One trial: a whole cluster loses its leader at a random moment, and the time until it serves again is taken.
  *
- * What counts as served: a write acknowledged after the client has heard of a new leader. Replies of the old
- * one that were under way at the strike still arrive, and would make every failover look instant; they come
+ * What counts as served: a write acknowledged after another node has told that it leads. Replies of the old
+ * leader that were under way at the strike still arrive, and would make every failover look instant; they come
  * before that news, because a leader tells that it leads before it has committed anything, and the old one
- * is dead, still, cut off or deposed by then.
+ * is dead, still, cut off or deposed by then. What a follower says of a new leader does not count: it speaks of
+ * the one that it voted for.
  */
+import type { ClusterStatus } from '@quorate/consensus';
 import { type Clock, CodedError, type Random } from '@quorate/core';
 import type { Stage } from '../outage/audited-load.ts';
 import { awaitWhole } from '../outage/wholeness.ts';
@@ -41,8 +43,15 @@ export async function runTrial(
   const succession = watchSuccession(cluster, before, () => clock.nowMs() - strikeMs);
   acks.openWindow();
   try {
-    const striking = kind.strike({ faults: cluster.faults, leader, followers, isDurable: true, random });
-    const firstAck = succession.begun.then(() => acks.nextAck());
+    const striking = kind.strike({
+      faults: cluster.faults,
+      transferLeadership: (to) => cluster.transferLeadership(to),
+      leader,
+      followers,
+      isDurable: true,
+      random,
+    });
+    const firstAck = acks.nextAck(() => isSucceeded(cluster.status(), before));
     const served = Promise.race([firstAck, failureOf(striking)]);
     const firstAckMs = await within(trialMsMax, served, clock, `no new leader acknowledged anything`);
     const { target, mend } = await striking;
@@ -62,6 +71,15 @@ export async function runTrial(
   } finally {
     succession.stop();
   }
+}
+
+/** Whether another node says of itself that it leads, later than the old leader did. */
+function isSucceeded(
+  { leader, nodes }: ClusterStatus,
+  old: { readonly leader: string; readonly term: number },
+): boolean {
+  const leads = leader === undefined || leader === old.leader ? undefined : nodes[leader];
+  return leads?.role === 'leader' && leads.term > old.term;
 }
 
 /** Rejects if the work does, and otherwise never settles. */

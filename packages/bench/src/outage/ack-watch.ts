@@ -8,7 +8,7 @@ import type { LoadMeter, Outcome } from '../workload/load-meter.ts';
 export class AckWatch implements Pick<LoadMeter, 'record'> {
   readonly #counts = { ok: 0, failed: 0, unknown: 0 };
   #lastAckMs = Number.NEGATIVE_INFINITY;
-  #waiting: ((atMs: number) => void)[] = [];
+  #waiting: { readonly counts: () => boolean; readonly resolve: (atMs: number) => void }[] = [];
   /** Longest gap since the window was opened; undefined: none is open. */
   #longestGapMs: number | undefined;
 
@@ -24,14 +24,14 @@ export class AckWatch implements Pick<LoadMeter, 'record'> {
     }
     this.#lastAckMs = endedMs;
     if (this.#waiting.length === 0) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve(endedMs);
+    const done = this.#waiting.filter(({ counts }) => counts());
+    this.#waiting = this.#waiting.filter((waiter) => !done.includes(waiter));
+    for (const { resolve } of done) resolve(endedMs);
   }
 
-  /** Resolves with the moment of the first acknowledgement from now on. */
-  nextAck(): Promise<number> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  /** Resolves with the moment of the first acknowledgement from now on that counts, asked when it arrives. */
+  nextAck(counts: () => boolean = () => true): Promise<number> {
+    return new Promise((resolve) => this.#waiting.push({ counts, resolve }));
   }
 
   /** From now on gaps are measured; one that is going on counts from where it began. */

@@ -16,7 +16,7 @@ async function refusal(...args: readonly string[]): Promise<string> {
 
 test.each([
   ['--algorithm', 'zab', /raft, multi-paxos/],
-  ['--kind', 'flood', /crash, hang, partition/],
+  ['--kind', 'flood', /crash, hang, partition, transfer/],
   ['--trials', '0', /1 to/],
   ['--outstanding', '0', /1 to/],
   ['--election-timeout', '300-150', /150-300/],

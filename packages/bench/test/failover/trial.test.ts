@@ -69,8 +69,9 @@ test('what was under way at the strike does not count, nor what comes before new
   acks.record('ok', 0, strikeMs + 1);
   await clock.advanceTo(strikeMs + 5);
   cluster.emit('node-down', { node: 'a' });
-  // Late news of the old leader's own rule.
+  // Late news of the old leader's own rule, then what a follower says of the one that it voted for.
   cluster.emit('leader', { node: 'a', term: 1 });
+  cluster.emit('leader', { node: 'c', term: 2 });
   acks.record('ok', 0, strikeMs + 6);
   await clock.advanceTo(strikeMs + 30);
   cluster.elect('c');
@@ -82,7 +83,7 @@ test('what was under way at the strike does not count, nor what comes before new
   expect(await trial).toMatchObject({
     target: 'a',
     nodeDownAfterMs: 5,
-    leadersAfterMs: [30],
+    leadersAfterMs: [5, 30],
     firstAckAfterMs: 34,
     termsPassed: 1,
   });

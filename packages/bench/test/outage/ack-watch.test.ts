@@ -51,6 +51,22 @@ test('the next acknowledgement is one that comes after the asking, and no failur
   expect(answer).toBe(7);
 });
 
+test('the next acknowledgement is the first that counts at its moment', async () => {
+  const watch = watchOf();
+  let isNew = false;
+  let answer: number | undefined;
+  void watch
+    .nextAck(() => isNew)
+    .then((atMs) => {
+      answer = atMs;
+    });
+  watch.record('ok', 0, 6);
+  isNew = true;
+  watch.record('ok', 0, 7);
+  await settled();
+  expect(answer).toBe(7);
+});
+
 test('every outcome is counted', () => {
   const watch = watchOf(1, 2);
   watch.record('failed', 0, 3);
