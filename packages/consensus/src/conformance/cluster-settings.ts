@@ -29,6 +29,8 @@ export interface ClusterSettings<S, M> {
   /** Local milliseconds that pass in one of the cluster; each start of a node draws its own. */
   readonly clockRates?: readonly [min: number, max: number];
   readonly options?: Partial<ProtocolOptions>;
+  /** The nodes begin with the founding hard state of an epoch, which this one leads; otherwise with none. */
+  readonly appointed?: string;
 }
 
 export type ProposeOutcome =

@@ -28,15 +28,15 @@ import {
   type ReadOutcome,
   stoppedNode,
 } from './cluster-settings.ts';
-import type { Due, SnapshotTransfer } from './due.ts';
-import { Links } from './links.ts';
+import { drawBetween } from './draw.ts';
+import type { Due } from './due.ts';
 import { LocalClock } from './local-clock.ts';
+import { Mail, perfectNetwork } from './mail.ts';
 import { copyOfPlainData } from './plain-data.ts';
 import { SafetyChecks } from './safety.ts';
+import { SnapshotTransfers } from './snapshot-transfers.ts';
 
 export type { ClusterNode, ClusterSettings, Envelope, NetworkConditions, ProposeOutcome, ReadOutcome };
-
-const perfectNetwork: NetworkConditions = { delayMs: [0, 0], lossChance: 0, duplicateChance: 0 };
 
 export class ProtocolCluster<S, M> {
   readonly protocol: Protocol<S, M>;
@@ -46,19 +46,16 @@ export class ProtocolCluster<S, M> {
   readonly safety: SafetyChecks;
   readonly nodes = new Map<NodeId, ClusterNode<S>>();
   readonly reads = new Map<number, AskedRead>();
-  network: NetworkConditions;
   syncMs: readonly [min: number, max: number];
   /** How fast the nodes' clocks run; each start draws one. */
   readonly clockRates: readonly [min: number, max: number];
   nowMs = 0;
-  /** Messages for which this is true are set aside in `held` instead of sent. */
-  hold: (envelope: Envelope<M>) => boolean = () => false;
-  held: Envelope<M>[] = [];
   /** Called with every effect just before it is carried out. */
   onEffect: (node: NodeId, effect: Effect<M>) => void = () => {};
-  readonly #links: Links;
+  readonly #mail: Mail<M>;
+  readonly #appointed: NodeId | undefined;
   readonly #agenda = new Agenda<Due<M>>();
-  readonly #received = new Map<NodeId, SnapshotTransfer>();
+  readonly #snapshots: SnapshotTransfers<S, M>;
   #readCount = 0;
   #lastOutcome: ProposeOutcome | undefined;
 
@@ -69,10 +66,16 @@ export class ProtocolCluster<S, M> {
         ? Array.from({ length: settings.nodes }, (_, at) => `n${at + 1}`)
         : [...settings.nodes];
     this.members = names.sort() as NodeId[];
-    this.#links = new Links(this.members);
     this.random = seededRandom(settings.seed ?? 1);
-    this.network = { ...perfectNetwork, ...settings.network };
+    this.#mail = new Mail({
+      members: this.members,
+      random: this.random,
+      network: { ...perfectNetwork, ...settings.network },
+      schedule: (delayMs, envelope) => this.#schedule(delayMs, { type: 'message', envelope }),
+      deliver: (envelope) => this.deliver(envelope),
+    });
     this.syncMs = settings.syncMs ?? [0, 0];
+    this.#snapshots = new SnapshotTransfers(this, (delayMs, due) => this.#schedule(delayMs, due));
     this.clockRates = settings.clockRates ?? [1, 1];
     this.options = {
       members: this.members,
@@ -84,8 +87,10 @@ export class ProtocolCluster<S, M> {
       ...settings.options,
     };
     this.safety = new SafetyChecks(this.options.acceptQuorum ?? Math.floor(this.members.length / 2) + 1);
+    this.#appointed = settings.appointed as NodeId | undefined;
     for (const id of this.members) {
       this.nodes.set(id, stoppedNode(id));
+      this.#found(this.node(id));
       this.restart(id);
     }
   }
@@ -244,12 +249,16 @@ export class ProtocolCluster<S, M> {
     invariant(node.state === undefined, `${id} runs already`);
     node.incarnation += 1;
     const startMs = this.random.below(1_000_000);
-    node.clock = new LocalClock({ startMs, sinceMs: this.nowMs, rate: this.#between(this.clockRates) });
+    node.clock = new LocalClock({
+      startMs,
+      sinceMs: this.nowMs,
+      rate: drawBetween(this.random, this.clockRates),
+    });
     const recovered = node.store.recover();
     node.committed = node.committed.slice(0, recovered.snapshot.index);
     const seed = this.random.below(2 ** 31);
     const state = this.protocol.start(
-      { ...this.options, self: node.id, seed },
+      { ...this.options, self: node.id, seed, isAppointed: node.incarnation === 1 && id === this.#appointed },
       recovered,
       node.clock.at(this.nowMs),
     );
@@ -282,30 +291,49 @@ export class ProtocolCluster<S, M> {
     for (let write = 0; write < node.store.unsyncedCount; write++) this.#scheduleSync(node);
   }
 
+  /** One sync, at once, makes the oldest `count` writes of a node durable; the protocol hears of the last mark. */
+  syncWrites(id: string, count: number): void {
+    const { store } = this.node(id);
+    let mark: number | undefined;
+    let compacted: LogIndex | undefined;
+    for (let write = 0; write < count; write++) {
+      const written = store.syncNext();
+      if (written.type === 'compaction') {
+        compacted = written.snapshot.index;
+        continue;
+      }
+      mark = written.mark;
+      for (const { to, message } of written.thenSend) this.#post(id as NodeId, to, message as M);
+    }
+    if (mark !== undefined) {
+      this.safety.durable(id as NodeId, mark);
+      this.input(id, { type: 'persisted', mark });
+    }
+    if (compacted !== undefined) this.input(id, { type: 'compacted', index: compacted });
+  }
+
   /** Cuts the link in one direction. */
   cutOneWay(from: string, to: string): void {
-    this.#links.cutOneWay(from, to);
+    this.#mail.links.cutOneWay(from, to);
   }
 
   isLinked(from: string, to: string): boolean {
-    return !this.#links.isCut(from, to);
+    return !this.#mail.links.isCut(from, to);
   }
 
   cut(one: string, other: string): void {
-    this.#links.cutOneWay(one, other);
-    this.#links.cutOneWay(other, one);
+    this.#mail.links.cutOneWay(one, other);
+    this.#mail.links.cutOneWay(other, one);
   }
 
   /** Only nodes of the same side reach each other; who is in no side is alone. */
   partition(...sides: readonly (readonly string[])[]): void {
-    this.#links.partition(sides);
+    this.#mail.links.partition(sides);
   }
 
   /** All links whole and clean, all disks and threads going; nodes that are down stay down. */
   heal(): void {
-    this.#links.heal();
-    this.network = perfectNetwork;
-    this.hold = () => false;
+    this.#mail.heal();
     for (const id of this.members) {
       const node = this.node(id);
       node.paused = false;
@@ -315,16 +343,30 @@ export class ProtocolCluster<S, M> {
 
   // Messages by hand.
 
-  /** Delivers the held messages for which `matches` holds, at once and in the order of their sending. */
+  get network(): NetworkConditions {
+    return this.#mail.network;
+  }
+
+  set network(conditions: NetworkConditions) {
+    this.#mail.network = conditions;
+  }
+
+  /** Messages for which `matches` holds are set aside in `held` instead of sent. */
+  set hold(matches: (envelope: Envelope<M>) => boolean) {
+    this.#mail.hold = matches;
+  }
+
+  get held(): readonly Envelope<M>[] {
+    return this.#mail.held;
+  }
+
+  /** Delivers held messages at once, in the order of their sending. */
   deliverHeld(matches: (envelope: Envelope<M>) => boolean = () => true): number {
-    const chosen = this.held.filter(matches);
-    this.held = this.held.filter((envelope) => !chosen.includes(envelope));
-    for (const envelope of chosen) this.deliver(envelope);
-    return chosen.length;
+    return this.#mail.deliverHeld(matches);
   }
 
   dropHeld(matches: (envelope: Envelope<M>) => boolean = () => true): void {
-    this.held = this.held.filter((envelope) => !matches(envelope));
+    this.#mail.dropHeld(matches);
   }
 
   /** Delivers a message now, whatever the network's state; may be called twice for a duplicate. */
@@ -338,8 +380,11 @@ export class ProtocolCluster<S, M> {
     return this.options.heartbeatMs / 5;
   }
 
-  #between([min, max]: readonly [number, number]): number {
-    return min + this.random.next() * (max - min);
+  #found({ store }: ClusterNode<S>): void {
+    const appointed = this.#appointed;
+    if (appointed === undefined) return;
+    const founding = { members: this.members, appointed, base: 0 as LogIndex, reign: 0 as Reign };
+    store.hardState = this.protocol.foundingHardState(founding);
   }
 
   #schedule(delayMs: number, due: Due<M>): void {
@@ -347,7 +392,7 @@ export class ProtocolCluster<S, M> {
   }
 
   #scheduleSync(node: ClusterNode<S>): void {
-    this.#schedule(this.#between(this.syncMs), {
+    this.#schedule(drawBetween(this.random, this.syncMs), {
       type: 'sync',
       node: node.id,
       incarnation: node.incarnation,
@@ -365,7 +410,7 @@ export class ProtocolCluster<S, M> {
       }
       case 'message': {
         const { from, to } = due.envelope;
-        if (this.#links.isCut(from, to)) return;
+        if (this.#mail.links.isCut(from, to)) return;
         if (this.node(to).paused) this.#schedule(5, due);
         else this.deliver(due.envelope);
         return;
@@ -374,15 +419,11 @@ export class ProtocolCluster<S, M> {
         this.#completeSyncs(due);
         return;
       case 'snapshot':
-        this.#deliverSnapshot(due);
+        this.#snapshots.deliver(due);
         return;
-      case 'snapshot-sent': {
-        const { from, to, incarnation } = due.transfer;
-        const sender = this.node(from);
-        if (sender.state === undefined || sender.incarnation !== incarnation) return;
-        this.input(from, { type: 'snapshot-sent', to, delivered: due.delivered });
+      case 'snapshot-sent':
+        this.#snapshots.report(due.transfer, due.delivered);
         return;
-      }
     }
   }
 
@@ -395,22 +436,9 @@ export class ProtocolCluster<S, M> {
       this.#schedule(5, { type: 'sync', node: id, incarnation });
       return;
     }
-    let mark: number | undefined;
-    let compacted: LogIndex | undefined;
-    do {
-      const write = node.store.syncNext();
-      if (write.type === 'compaction') {
-        compacted = write.snapshot.index;
-        continue;
-      }
-      mark = write.mark;
-      for (const { to, message } of write.thenSend) this.#post(id, to, message as M);
-    } while (node.store.unsyncedCount > 0 && this.random.chance(0.5));
-    if (mark !== undefined) {
-      this.safety.durable(id, mark);
-      this.input(id, { type: 'persisted', mark });
-    }
-    if (compacted !== undefined) this.input(id, { type: 'compacted', index: compacted });
+    let writes = 1;
+    while (writes < node.store.unsyncedCount && this.random.chance(0.5)) writes += 1;
+    this.syncWrites(id, writes);
   }
 
   #carryOut(node: ClusterNode<S>, effect: Effect<M>): void {
@@ -420,7 +448,10 @@ export class ProtocolCluster<S, M> {
         return;
       case 'persist':
       case 'install':
-        if (effect.type === 'install') this.#adoptSnapshot(node, effect.snapshot);
+        if (effect.type === 'install') {
+          node.committed = [...this.#snapshots.prefixFor(node.id, effect.snapshot)];
+          this.safety.installed(node.id, effect.snapshot.index);
+        }
         node.store.write(effect as Effect<unknown> & { type: 'persist' | 'install' });
         this.#scheduleSync(node);
         return;
@@ -440,7 +471,7 @@ export class ProtocolCluster<S, M> {
         return;
       }
       case 'send-snapshot':
-        this.#sendSnapshot(node, effect.to);
+        this.#snapshots.send(node.id, effect.to);
         return;
       case 'role':
       case 'transfer-failed':
@@ -450,50 +481,8 @@ export class ProtocolCluster<S, M> {
     }
   }
 
-  #sendSnapshot(node: ClusterNode<S>, to: NodeId): void {
-    const last = node.store.snapshot;
-    invariant(last.index > 0, `${node.id} has no snapshot to send`);
-    this.#schedule(this.#between(this.network.delayMs) * 2, {
-      type: 'snapshot',
-      from: node.id,
-      incarnation: node.incarnation,
-      to,
-      reign: this.status(node.id).reign,
-      last,
-      prefix: node.committed.slice(0, last.index),
-    });
-  }
-
-  #deliverSnapshot(transfer: SnapshotTransfer): void {
-    const receiver = this.node(transfer.to);
-    const cut = this.#links.isCut(transfer.from, transfer.to) || this.random.chance(this.network.lossChance);
-    const delivered = receiver.state !== undefined && !receiver.paused && !cut;
-    this.#schedule(this.#between(this.network.delayMs), { type: 'snapshot-sent', transfer, delivered });
-    if (!delivered) return;
-    this.#received.set(transfer.to, transfer);
-    const { from, reign, last } = transfer;
-    this.input(transfer.to, { type: 'snapshot-received', from, reign, last });
-  }
-
-  #adoptSnapshot(node: ClusterNode<S>, snapshot: { readonly index: LogIndex }): void {
-    const transfer = this.#received.get(node.id);
-    invariant(transfer?.last.index === snapshot.index, `${node.id} installs the snapshot it received last`);
-    node.committed = [...transfer.prefix];
-    this.safety.installed(node.id, snapshot.index);
-  }
-
   #post(from: NodeId, to: NodeId, message: M): void {
     const wire = copyOfPlainData(this.protocol.encodeMessage(message));
-    const envelope = { from, to, wire, message: this.protocol.decodeMessage(wire) };
-    if (this.hold(envelope)) {
-      this.held.push(envelope);
-      return;
-    }
-    const { lossChance, duplicateChance, delayMs } = this.network;
-    if (this.random.chance(lossChance)) return;
-    this.#schedule(this.#between(delayMs), { type: 'message', envelope });
-    if (this.random.chance(duplicateChance)) {
-      this.#schedule(this.#between(delayMs) * 3, { type: 'message', envelope });
-    }
+    this.#mail.post({ from, to, wire, message: this.protocol.decodeMessage(wire) });
   }
 }

@@ -67,7 +67,7 @@ describe('elections and the commit rule', () => {
     // (d): n1 is gone, and n5 wins with the log of term 3: index 2 is replaced, and that is no harm.
     cluster.crash('n1');
     cluster.hold = () => false;
-    cluster.held = [];
+    cluster.dropHeld();
     cluster.restart('n5');
     cluster.elect('n5');
     cluster.run(200);
