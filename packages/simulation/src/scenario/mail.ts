@@ -36,6 +36,8 @@ type Pass = (frame: Uint8Array) => void;
 export type MailAction =
   | { readonly type: 'drop' }
   | { readonly type: 'hold' }
+  /** Rules that came later do not concern it. */
+  | { readonly type: 'pass' }
   /** The message arrives later. */
   | { readonly type: 'delay'; readonly byMs: number }
   /** A copy of the message arrives later. */
@@ -105,6 +107,8 @@ export class Mail {
       case 'hold':
         this.#held.push({ rule, pass, frame });
         return;
+      case 'pass':
+        return pass(frame);
       case 'delay':
         this.#time.after(action.byMs, () => pass(frame));
         return;

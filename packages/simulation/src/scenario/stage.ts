@@ -30,13 +30,12 @@ export interface StageSettings {
   seed: number;
   tuning: ReplicaTuning;
   machine: StateMachineDefinition;
-  /** The rates of the weather, as for every link of the network. */
-  dropRate: number;
 }
 
 /** Spoils what stands at a border of the cluster: a guard taken out, to show that a scenario needs it. */
 export interface Plant {
   readonly protocol?: (protocol: AnyProtocol) => AnyProtocol;
+  readonly machine?: (machine: StateMachineDefinition) => StateMachineDefinition;
 }
 
 interface Built {
@@ -44,9 +43,9 @@ interface Built {
   readonly watch: SafetyWatch;
 }
 
-const delayMs = [0.1, 0.5] as const;
+const delayMsDefault = [0.1, 0.5] as const;
 /** Between two writes of a load. */
-const loadPauseMs = 5;
+const loadPauseMs = 20;
 
 export class Stage {
   readonly algorithm: string;
@@ -55,9 +54,9 @@ export class Stage {
   readonly conversation: Conversation;
   readonly settings: StageSettings = {
     seed: 1,
-    tuning: { ...defaultTuning, segmentBytes: 64 * 1024, appendBytesMax: 16 * 1024 },
+    // No hints: who stands for election is the scenario's choice.
+    tuning: { ...defaultTuning, segmentBytes: 64 * 1024, appendBytesMax: 16 * 1024, peerDownHints: false },
     machine: registers,
-    dropRate: 0,
   };
   /** Who makes the calls of the present command. */
   client = '1';
@@ -125,7 +124,7 @@ export class Stage {
   }
 
   async build(members: readonly NodeId[]): Promise<void> {
-    const { seed, tuning, machine, dropRate } = this.settings;
+    const { seed, tuning, machine } = this.settings;
     const random = seededRandom(seed);
     this.#protocol = await loadProtocol(this.algorithm);
     const cluster = new SimulatedCluster({
@@ -139,20 +138,24 @@ export class Stage {
       failed: (node, error) => this.#failed(node, error),
       sorter: this.mail.sort,
       replica: {
-        machine,
+        machine: this.#plant.machine?.(machine) ?? machine,
         tuning,
         loadProtocol: async (algorithm) => this.#prepared(await loadProtocol(algorithm)),
       },
     });
     this.#built = { cluster, watch: new SafetyWatch(cluster, this.algorithm) };
-    this.setWeather(dropRate);
+    this.setWeather({ dropRate: 0 });
     for (const name of members) cluster.start(name);
     await this.time.settle();
     await this.until(() => cluster.nodes.every(({ opened }) => opened !== undefined), 1_000, 'all are open');
   }
 
-  setWeather(dropRate: number): void {
-    this.cluster.network.setWeather({ delayMs, dropRate });
+  /** Of all links from now on. */
+  setWeather(weather: {
+    readonly dropRate: number;
+    readonly delayMs?: readonly [min: number, max: number];
+  }): void {
+    this.cluster.network.setWeather({ delayMs: delayMsDefault, ...weather });
   }
 
   /** Lets time pass. @throws ScenarioFailure as soon as a safety property is broken */

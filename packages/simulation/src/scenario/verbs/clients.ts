@@ -6,7 +6,7 @@ import { durationMs, type Verb, verb, wholeNumber } from '../verb.ts';
 
 const timeoutMsDefault = 3_000;
 /** So many new acknowledgements show that a load goes on. */
-const acknowledgementsForProgress = 5;
+const acknowledgementsForProgress = 3;
 
 const by = ({ client }: Stage, timeoutMs = timeoutMsDefault): { client: string; timeoutMs: number } => ({
   client,

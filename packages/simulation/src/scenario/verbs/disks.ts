@@ -49,9 +49,9 @@ export const diskVerbs: readonly Verb[] = [
   verb('hang syncs of NODE', (stage, { NODE }) =>
     stage.node(NODE).setDiskConditions({ hang: ['datasync', 'sync-directory'] }),
   ),
-  verb('slow disk of NODE by TIME', (stage, { NODE, TIME }) =>
-    stage.node(NODE).setDiskConditions({ delayMs: durationMs(TIME) }),
-  ),
+  verb('slow disks of NODES by TIME', (stage, { NODES, TIME }) => {
+    for (const node of stage.nodes(NODES)) node.setDiskConditions({ delayMs: durationMs(TIME) });
+  }),
   /** The writes that it was to cover are lost, and taken for clean. */
   verb('fail next sync of NODE', (stage, { NODE }) =>
     stage.node(NODE).setDiskConditions({ fail: { errno: 'EIO', on: ['datasync'], times: 1 } }),

@@ -44,11 +44,18 @@ export const linkVerbs: readonly Verb[] = [
     }
   }),
   verb('lose PERCENT % of messages', (stage, { PERCENT }) => {
-    stage.setWeather(wholeNumber(PERCENT) / 100);
+    stage.setWeather({ dropRate: wholeNumber(PERCENT) / 100 });
+  }),
+  verb('messages take FROM to TO', (stage, { FROM, TO }) => {
+    stage.setWeather({ dropRate: 0, delayMs: [durationMs(FROM), durationMs(TO)] });
   }),
 
   verb('drop next KIND from FROM to TO', (stage, mail) => rule(stage, { type: 'drop' }, mail, 1)),
   verb('drop every KIND from FROM to TO', (stage, mail) => rule(stage, { type: 'drop' }, mail)),
+  /** These get through whatever rules come after. */
+  verb('pass next NUMBER KIND from FROM to TO', (stage, { NUMBER, ...mail }) =>
+    rule(stage, { type: 'pass' }, mail, wholeNumber(NUMBER)),
+  ),
   verb('hold next KIND from FROM to TO', (stage, mail) => rule(stage, { type: 'hold' }, mail, 1)),
   verb('hold every KIND from FROM to TO', (stage, mail) => rule(stage, { type: 'hold' }, mail)),
   verb('delay next KIND from FROM to TO by TIME', (stage, { TIME, ...mail }) =>

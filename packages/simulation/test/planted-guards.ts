@@ -1,0 +1,458 @@
+/**
+ * The guards that the scenarios test, each with the way to take it out: without it, the scenario must go red.
+ *
+ * Most guards are one named function in a file of its own, and are replaced there; some are a method; the rest
+ * stand at a border of a part, where a protocol or a disk is wrapped. Production code knows nothing of this.
+ */
+import type { StateMachineDefinition } from '@quorate/consensus';
+import type { PlantedBug } from '../src/planted-bugs.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: guards of every shape are replaced here
+export type AnyFunction = (...values: any[]) => any;
+
+/** How a guard is taken out. `file` is relative to `packages`. */
+export type Removal =
+  | {
+      readonly kind: 'machine';
+      readonly spoil: (definition: StateMachineDefinition) => StateMachineDefinition;
+    }
+  | { readonly kind: 'border'; readonly bug: PlantedBug }
+  | {
+      readonly kind: 'function';
+      readonly file: string;
+      readonly name: string;
+      readonly spoil: (original: AnyFunction) => AnyFunction;
+    }
+  | {
+      readonly kind: 'method';
+      readonly file: string;
+      readonly type: string;
+      readonly name: string;
+      /** The result is called with the object as its first argument. */
+      readonly spoil: (original: AnyFunction) => AnyFunction;
+    };
+
+export interface PlantedGuard {
+  readonly scenario: string;
+  /** Under which the scenario goes red. */
+  readonly protocols: readonly string[];
+  /** What the guard says, and what is done instead. */
+  readonly guard: string;
+  /** All of these are out together: where one guard stands behind another, each alone would do. */
+  readonly removals: readonly Removal[];
+  /** What is then seen. */
+  readonly red: RegExp;
+}
+
+const raft = ['raft'];
+const paxos = ['multi-paxos'];
+const both = ['raft', 'multi-paxos'];
+
+const border = (bug: PlantedBug): Removal => ({ kind: 'border', bug });
+const rule = (path: string, spoil: (original: AnyFunction) => AnyFunction): Removal => {
+  const [file = '', name = ''] = path.split('#');
+  return { kind: 'function', file, name, spoil };
+};
+const method = (path: string, spoil: (original: AnyFunction) => AnyFunction): Removal => {
+  const [file = '', type = '', name = ''] = path.split('#');
+  return { kind: 'method', file, type, name, spoil };
+};
+
+/** The simulated disk as every node sees it, with one operation of its files done otherwise. */
+const disk = (
+  change: (file: Record<string, AnyFunction>, system: Record<string, AnyFunction>) => void,
+): Removal =>
+  rule('storage/src/faulty-file-system.ts#faultyFileSystem', (original) => (inner, options) => {
+    const system = original(inner, options);
+    const { open } = system;
+    system.open = async (...where: unknown[]) => {
+      const file = await open(...where);
+      change(file, system);
+      return file;
+    };
+    change({}, system);
+    return system;
+  });
+
+const neverFails = (operation: AnyFunction | undefined): AnyFunction => {
+  return async (...values) => operation?.(...values).catch(() => undefined);
+};
+
+const isLeaderFresh = rule('consensus/src/raft/election-restriction.ts#isLeaderFresh', () => () => false);
+const leaderSeemsAlive = rule('consensus/src/multi-paxos/stability.ts#leaderSeemsAlive', () => () => false);
+/** A pre-vote or canvass succeeds before anybody has answered it. */
+const standsUnasked = rule('consensus/src/raft/role-change.ts#becomePreCandidate', (original) => (state) => {
+  const campaigner = original(state);
+  for (const member of state.options.members) campaigner.grantedBy.add(member);
+  return campaigner;
+});
+const preparesUnasked = rule('consensus/src/multi-paxos/stability.ts#canvassSucceeded', () => () => true);
+const ignoresReason = (reason: string): Removal =>
+  rule(
+    'consensus/src/raft/role-change.ts#becomeFollower',
+    (original) =>
+      (state, because, ...rest) =>
+        because === reason ? undefined : original(state, because, ...rest),
+  );
+const judgeTail = rule('storage/src/tail-verdict.ts#judgeTail', () => () => 'torn');
+
+const reported = new WeakMap<object, Map<string, readonly number[]>>();
+/** What acceptors report of earlier ballots counts as accepted under the new one. */
+const unitesBallots = rule(
+  'consensus/src/multi-paxos/proposer.ts#onPromise',
+  (original) => (state, from, message) => {
+    const known = reported.get(state) ?? new Map<string, readonly number[]>();
+    reported.set(state, known);
+    known.set(
+      from,
+      message.accepted.map(({ index }: { readonly index: number }) => index),
+    );
+    original(state, from, message);
+    if (state.proposer.phase !== 'leading') return;
+    for (const [acceptor, slots] of known) {
+      for (const slot of slots) {
+        state.proposer.tally.accepted(state.ordinals.get(acceptor), { first: slot, last: slot });
+      }
+    }
+  },
+);
+/** A snapshot has the state from before the last command, and the position from after it. */
+const snapshotsLag: Removal = {
+  kind: 'machine',
+  spoil: (definition) => ({
+    ...definition,
+    create() {
+      const machine = definition.create();
+      let before = machine.snapshot();
+      return {
+        ...machine,
+        apply(command, context) {
+          before = machine.snapshot();
+          return machine.apply(command, context);
+        },
+        snapshot: () => before,
+      };
+    },
+  }),
+};
+const startsWithoutState = rule(
+  'consensus/src/replica/restore-snapshot.ts#restoreSnapshot',
+  (original) =>
+    async (...values) =>
+      original(...values).catch(() => undefined),
+);
+
+export const plantedGuards: readonly PlantedGuard[] = [
+  {
+    scenario: '01-older-reign-raft',
+    protocols: raft,
+    guard: "a leader counts copies of its own term's entries only; it counts all",
+    removals: [
+      rule(
+        'consensus/src/raft/commit-rule.ts#advanceCommitIndex',
+        () =>
+          (_, { commitIndex, matchIndexes }) => {
+            const sorted = [...matchIndexes].sort((one, other) => other - one);
+            return Math.max(commitIndex, sorted[matchIndexes.length >> 1]);
+          },
+      ),
+    ],
+    red: /a has applied x 1/,
+  },
+  {
+    scenario: '01-older-reign-paxos',
+    protocols: paxos,
+    guard: 'acceptances are gathered for one ballot; they are united over ballots',
+    removals: [unitesBallots],
+    red: /a has applied x 1/,
+  },
+  {
+    scenario: '02-lost-grant',
+    protocols: both,
+    guard: 'a reply leaves when the write that it speaks of is durable; it leaves at once',
+    removals: [border('reply-before-persist')],
+    red: /promises kept/,
+  },
+  {
+    scenario: '05-duplicated-grant',
+    protocols: both,
+    guard: 'voters are counted, not votes; each is counted twice',
+    removals: [border('count-votes-twice')],
+    red: /: a leads/,
+  },
+  {
+    scenario: '07-ballot-reused',
+    protocols: paxos,
+    guard: 'a new ballot is above all that was promised or seen; it is always the first',
+    removals: [
+      rule(
+        'consensus/src/multi-paxos/ballot.ts#ballotAbove',
+        (original) => (_, proposer) => original(0, proposer),
+      ),
+    ],
+    red: /election safety/,
+  },
+  {
+    scenario: '09-gaps',
+    protocols: paxos,
+    guard: 'what phase 1 finds is proposed again; it is passed over',
+    removals: [
+      rule(
+        'consensus/src/multi-paxos/proposer.ts#onPromise',
+        (original) => (state, from, message) =>
+          original(state, from, { ...message, accepted: [], chosenUpTo: 0 }),
+      ),
+    ],
+    red: /leader completeness/,
+  },
+  {
+    scenario: '10-in-flight-at-step-down',
+    protocols: both,
+    guard: 'what may have happened is never told as a failure; it is',
+    removals: [
+      rule(
+        'consensus/src/cluster/waiting-call.ts#expire',
+        (original) => (calls, nowMs, standing) => original(calls, nowMs, { ...standing, mayHappen: false }),
+      ),
+    ],
+    red: /refused for good and then applied/,
+  },
+  {
+    scenario: '11-partial-mesh',
+    protocols: raft,
+    guard: 'nobody stands who cannot win, and who hears a leader does not help; both are out',
+    removals: [standsUnasked, isLeaderFresh],
+    red: /leads/,
+  },
+  {
+    scenario: '11-partial-mesh',
+    protocols: paxos,
+    guard: 'nobody prepares who cannot win, and acceptors are loyal to a leader that they hear; both are out',
+    removals: [preparesUnasked, leaderSeemsAlive],
+    red: /leads/,
+  },
+  {
+    scenario: '12-one-link-cut',
+    protocols: raft,
+    guard: 'nobody stands who cannot win, and who hears a leader does not help; both are out',
+    removals: [standsUnasked, isLeaderFresh],
+    red: /new leaders/,
+  },
+  {
+    scenario: '12-one-link-cut',
+    protocols: paxos,
+    guard: 'acceptors are loyal to a leader that they hear; they are not',
+    removals: [leaderSeemsAlive],
+    red: /new leaders/,
+  },
+  {
+    scenario: '13-one-way-leader',
+    protocols: raft,
+    guard: 'a leader that hears no majority steps down; it does not',
+    removals: [ignoresReason('quorum-lost')],
+    red: /not within 1000 ms: a steps down/,
+  },
+  {
+    scenario: '13-one-way-leader',
+    protocols: paxos,
+    guard: 'a leader that hears no quorum lets go; it does not',
+    removals: [rule('consensus/src/multi-paxos/stability.ts#hasLostItsQuorum', () => () => false)],
+    red: /not within 1000 ms: a steps down/,
+  },
+  {
+    scenario: '14-low-term-returns',
+    protocols: raft,
+    guard: 'a refused pre-vote tells of the higher term; it is passed over',
+    removals: [
+      rule(
+        'consensus/src/raft/voter.ts#onPreVoteRequest',
+        (original) =>
+          (state, from, request, ...rest) =>
+            request.term <= state.currentTerm ? undefined : original(state, from, request, ...rest),
+      ),
+    ],
+    red: /not within 2000 ms: one of a c leads/,
+  },
+  {
+    scenario: '15-hung-disk',
+    protocols: raft,
+    guard: 'a leader whose disk hangs steps down; it does not',
+    removals: [ignoresReason('disk-stalled')],
+    red: /not within 1000 ms: a steps down/,
+  },
+  {
+    scenario: '16-bad-disk-wins-again',
+    protocols: both,
+    guard: 'a failed write or sync ends the node; it is taken for a success',
+    removals: [
+      disk((file) => {
+        file['datasync'] = neverFails(file['datasync']);
+        file['write'] = neverFails(file['write']);
+      }),
+    ],
+    red: /not within 1000 ms: a stops/,
+  },
+  {
+    scenario: '17-duelling-candidates',
+    protocols: raft,
+    guard: 'election timeouts are drawn anew; they are always the shortest',
+    removals: [
+      rule('consensus/src/raft/state.ts#resetElectionTimer', () => (state) => {
+        state.electionDueMs = state.nowMs + state.options.electionTimeoutMs[0];
+      }),
+    ],
+    red: /not within 5000 ms: one of a b c d e leads/,
+  },
+  {
+    scenario: '17-duelling-candidates',
+    protocols: paxos,
+    guard: 'a proposer waits before it stands again; it does not',
+    removals: [
+      rule('consensus/src/multi-paxos/allegiance.ts#resetStandTimer', () => (state) => {
+        state.standAtMs = state.nowMs;
+      }),
+    ],
+    red: /not within 5000 ms: one of a b c d e leads/,
+  },
+  {
+    scenario: '26-new-leaders-read',
+    protocols: both,
+    guard: 'a new leader answers when it has committed in its own reign; it answers at once',
+    removals: [border('read-without-quorum')],
+    red: /not linearizable/,
+  },
+  {
+    scenario: '27-lease-and-clocks',
+    protocols: paxos,
+    guard: 'a lease is shorter than every loyalty by as much as clocks may differ; it never ends',
+    removals: [rule('consensus/src/multi-paxos/leader-lease.ts#holdsLease', () => () => true)],
+    red: /not linearizable/,
+  },
+  {
+    scenario: '28-old-side-reads',
+    protocols: both,
+    guard: 'a session read waits for what its session has seen; it does not',
+    removals: [
+      method(
+        'consensus/src/replica/pending-reads.ts#PendingReads#serveFrom',
+        (original) =>
+          (self, read, _, ...rest) =>
+            original.call(self, read, 0, ...rest),
+      ),
+    ],
+    red: /\+ client 1: get x session -> 1/,
+  },
+  {
+    scenario: '29-exactly-once',
+    protocols: both,
+    guard: 'the table of sessions is part of the snapshot; it is not',
+    removals: [method('consensus/src/replica/session-table.ts#SessionTable#restore', () => () => undefined)],
+    red: /hold different states/,
+  },
+  {
+    scenario: '30-power-loss',
+    protocols: both,
+    guard: 'a reply leaves when the write that it speaks of is durable; it leaves at once',
+    removals: [border('reply-before-persist')],
+    red: /chosen is held/,
+  },
+  {
+    scenario: '31-sync-fails-once',
+    protocols: both,
+    guard: 'a failed sync ends the node; it is tried again, and believed',
+    removals: [
+      disk((file) => {
+        const { datasync } = file;
+        file['datasync'] = async () => datasync?.().catch(() => datasync());
+      }),
+    ],
+    red: /chosen is held/,
+  },
+  {
+    scenario: '32-torn-tail-and-hole',
+    protocols: both,
+    guard: 'damage that no crash explains is no torn tail; it is cut away',
+    removals: [judgeTail],
+    red: /b stop/,
+  },
+  {
+    scenario: '33-segment-roll',
+    protocols: both,
+    guard: 'the name of a new segment is synced before it is used; it is not',
+    removals: [
+      disk((_, system) => {
+        system['syncDirectory'] = async () => undefined;
+      }),
+    ],
+    red: /no node is up/,
+  },
+  {
+    scenario: '34-snapshot-and-suffix',
+    protocols: both,
+    guard: 'what a received snapshot holds takes the place of the state; the state stays',
+    removals: [
+      rule('consensus/src/replica/restore-snapshot.ts#restoreSnapshot', () => async () => undefined),
+    ],
+    red: /a stops: entry/,
+  },
+  {
+    scenario: '35-applied-index',
+    protocols: both,
+    guard: 'position and state are of one moment; the state in a snapshot is one command older',
+    removals: [snapshotsLag],
+    red: /different states|is lost/,
+  },
+  {
+    scenario: '36-rotten-snapshot',
+    protocols: both,
+    guard: 'a node that cannot restore its state does not start; it starts with none',
+    removals: [startsWithoutState],
+    red: /- b stops: ERR_LOG_CORRUPT/,
+  },
+  {
+    scenario: '37-rotten-log',
+    protocols: both,
+    guard: 'damage that no crash explains is no torn tail; it is cut away',
+    removals: [judgeTail],
+    red: /- b stops: ERR_LOG_CORRUPT/,
+  },
+  {
+    scenario: '38-disjoint-damage',
+    protocols: both,
+    guard: 'a frame counts if its checksum fits; every frame counts',
+    removals: [rule('storage/src/frame.ts#isFrameIntact', () => () => true)],
+    red: /log matching|chosen once/,
+  },
+  {
+    scenario: '39-disk-full',
+    protocols: both,
+    guard: 'a write that failed ends the node; it is taken for a success',
+    removals: [
+      disk((file) => {
+        file['write'] = neverFails(file['write']);
+      }),
+    ],
+    red: /not within 1000 ms: b stops/,
+  },
+  {
+    scenario: '40-single-node',
+    protocols: both,
+    guard: 'the own write counts when it is durable; it counts at once',
+    removals: [border('own-write-at-once')],
+    red: /chosen is held/,
+  },
+  {
+    scenario: '41-disks-swapped',
+    protocols: both,
+    guard: 'a disk belongs to the node that its superblock names; to any',
+    removals: [
+      rule('storage/src/directory.ts#openNodeDirectory', (original) => async (options) => {
+        // Loaded here, when the files with guards in them stand ready to be spoilt.
+        const { readNodeDirectory } = await import('@quorate/storage');
+        const found = await readNodeDirectory(options);
+        return original({ ...options, node: found?.node ?? options.node });
+      }),
+    ],
+    red: /not within 1000 ms: b stops/,
+  },
+];
