@@ -14,12 +14,14 @@ import { failoverCommand } from './commands/failover.ts';
 import { limitCommand } from './commands/limit.ts';
 import { runCommand } from './commands/run.ts';
 import { simCommand } from './commands/sim.ts';
+import { swapCommand } from './commands/swap.ts';
 import { isInterrupted } from './interrupt.ts';
 
 const subcommands: readonly Command[] = [
   runCommand(),
   limitCommand(),
   failoverCommand(),
+  swapCommand(),
   checkCommand(),
   simCommand(),
 ];

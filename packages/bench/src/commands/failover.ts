@@ -1,6 +1,5 @@
 /** `quorate-bench failover`: how long a cluster under load is without a leader, over many trials. */
 import { algorithms } from '@quorate/consensus';
-import { optionInvalid } from '@quorate/core';
 import { Command } from 'commander';
 import { failoverKinds } from '../failover/kind.ts';
 import { measureFailovers } from '../failover/measure-failovers.ts';
@@ -11,19 +10,18 @@ import { whatDoesNotHold } from '../failover/what-does-not-hold.ts';
 import { showMachine } from '../figures.ts';
 import { undoOnInterrupt } from '../interrupt.ts';
 import { describeContext } from '../machine.ts';
-import { choice, durationMs, listOf, rangeMs } from '../options.ts';
+import { choice, listOf } from '../options.ts';
 import { steadyLoad } from '../outage/audited-load.ts';
 import { startProgress } from '../progress.ts';
 import { requireWritable, writeJsonFile } from '../result-file.ts';
+import { type ElectionFlags, electionOptions, electionTimes } from './election-options.ts';
 import { count, drawnSeed, option, seedMax } from './option.ts';
 
-interface FailoverFlags {
+interface FailoverFlags extends ElectionFlags {
   readonly algorithm: string[];
   readonly kind: string[];
   readonly trials: number;
   readonly outstanding: number;
-  readonly electionTimeout: readonly [min: number, max: number];
-  readonly heartbeat: number;
   readonly hint: boolean;
   readonly seed?: number;
   readonly verify: boolean;
@@ -45,7 +43,7 @@ Exit code: 0 all is well; 1 a trial could not be carried out, or a write or the 
 2 wrong usage, or the world is in the way.`;
 
 export function failoverCommand(): Command {
-  return new Command('failover')
+  const command = new Command('failover')
     .description(
       'Takes the leader away again and again, on real threads and a real disk under load, and shows how long ' +
         'the cluster needs to serve again: median, p99, max, mean and the distribution.',
@@ -69,23 +67,9 @@ export function failoverCommand(): Command {
     .addOption(option('--trials <count>', 'of each algorithm and kind', count(1, 100_000), '50'))
     .addOption(
       option('--outstanding <count>', 'writes outstanding, in a closed loop', count(1, 100_000), '64'),
-    )
-    .addOption(
-      option(
-        '--election-timeout <min-max>',
-        'milliseconds of silence after which a follower stands',
-        (name, text) => rangeMs(name, text, { min: 10, max: 60_000 }),
-        '150-300',
-      ),
-    )
-    .addOption(
-      option(
-        '--heartbeat <time>',
-        'how often a leader is heard from',
-        (name, text) => durationMs(name, text, { min: 1, max: 30_000 }),
-        '50ms',
-      ),
-    )
+    );
+  for (const one of electionOptions()) command.addOption(one);
+  return command
     .option('--no-hint', "the end of a leader's thread tells nobody: it is missed by its silence alone")
     .addOption(option('--seed <number>', 'of moments, keys and values (default: drawn)', count(0, seedMax)))
     .option('--no-verify', 'keep no history and check nothing')
@@ -117,19 +101,13 @@ async function run(flags: FailoverFlags): Promise<void> {
 
 /** @throws CodedError `ERR_OPTION_INVALID` */
 function checkedOptions(flags: FailoverFlags): FailoverOptions {
-  const [shortestMs] = flags.electionTimeout;
-  if (flags.heartbeat > shortestMs / 2) {
-    const allowed = `at most half of the shortest election timeout (${shortestMs / 2}ms)`;
-    throw optionInvalid('--heartbeat', `${flags.heartbeat}ms`, allowed);
-  }
   if (flags.json !== undefined) requireWritable('--json', flags.json);
   return {
     algorithms: flags.algorithm,
     kinds: failoverKinds.filter(({ name }) => flags.kind.includes(name)),
     trials: flags.trials,
     outstanding: flags.outstanding,
-    electionTimeoutMs: flags.electionTimeout,
-    heartbeatMs: flags.heartbeat,
+    ...electionTimes(flags),
     peerDownHints: flags.hint,
     seed: flags.seed ?? drawnSeed(),
     verify: flags.verify,

@@ -3,12 +3,12 @@
  * fresh cluster whose every write is accounted for in the end.
  */
 import { CodedError, seededRandom } from '@quorate/core';
-import { LatencyHistogram } from '../histogram.ts';
+import { accountOf } from '../outage/account.ts';
 import { type AccountedLoad, type Stage, underAuditedLoad } from '../outage/audited-load.ts';
-import { addAudits } from '../outage/write-audit.ts';
+import { summaryOf } from '../outage/summary.ts';
 import type { FailoverKind } from './kind.ts';
 import type { FailoverOptions } from './options.ts';
-import type { FailoverSeries, FailoverSummary, FailoverTrial } from './result.ts';
+import type { FailoverSeries, FailoverTrial } from './result.ts';
 import { runTrial } from './trial.ts';
 
 /** A history of so many trials is judged in seconds, and a directory of that age has been compacted. */
@@ -107,14 +107,6 @@ function seriesOf(
 ): FailoverSeries {
   const trials = rounds.flatMap(({ value }) => value.trials);
   const failure = rounds.at(-1)?.value.failure;
-  const audits = rounds.flatMap(({ audit }) => audit ?? []);
-  const notes = rounds.flatMap(({ verdictNote }) => verdictNote ?? []);
-  const errors: Record<string, number> = {};
-  for (const [code, count] of rounds.flatMap((round) => [...round.errors])) {
-    errors[code] = (errors[code] ?? 0) + count;
-  }
-  const total = (outcome: 'ok' | 'failed' | 'unknown'): number =>
-    rounds.reduce((sum, { operations }) => sum + operations[outcome], 0);
   return {
     algorithm,
     kind: kind.name,
@@ -122,35 +114,12 @@ function seriesOf(
     trialsWanted: options.trials,
     trials,
     outageMs: summaryOf(trials.map((trial) => outageOf(trial, kind.measure))),
-    operations: { ok: total('ok'), failed: total('failed'), unknown: total('unknown') },
-    audit: audits.length === 0 ? null : audits.reduce(addAudits),
-    recorded: options.verify,
-    verified: allHold(rounds.map(({ verified }) => verified)),
-    ...(notes.length === 0 ? {} : { verdictNote: notes.join('; ') }),
     ...(failure === undefined ? {} : { failure }),
-    errors,
-    warnings: [...new Set(rounds.flatMap(({ warnings }) => warnings))],
+    ...accountOf(rounds, options.verify),
   };
-}
-
-/** False if one is; null if not all were decided. */
-function allHold(verdicts: readonly (boolean | null)[]): boolean | null {
-  if (verdicts.includes(false)) return false;
-  return verdicts.includes(null) ? null : true;
 }
 
 /** What a trial is judged by. */
 export function outageOf(trial: FailoverTrial, measure: FailoverKind['measure']): number {
   return measure === 'first-ack' ? trial.firstAckAfterMs : trial.longestGapMs;
-}
-
-function summaryOf(outagesMs: readonly number[]): FailoverSummary {
-  const histogram = new LatencyHistogram();
-  for (const outageMs of outagesMs) histogram.record(outageMs);
-  return {
-    median: histogram.percentileMs(50),
-    p99: histogram.percentileMs(99),
-    max: histogram.percentileMs(100),
-    mean: outagesMs.length === 0 ? null : outagesMs.reduce((sum, one) => sum + one, 0) / outagesMs.length,
-  };
 }

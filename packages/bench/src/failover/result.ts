@@ -1,7 +1,8 @@
 /** The result of `failover`, as `--json` writes it and the tables read it. Fields are added, never renamed. */
 
-import type { WriteAudit } from '../outage/write-audit.ts';
-import type { OperationCounts, ResultContext } from '../result.ts';
+import type { Account } from '../outage/account.ts';
+import type { OutageSummary } from '../outage/summary.ts';
+import type { ResultContext } from '../result.ts';
 import type { FailoverKind } from './kind.ts';
 
 /** One trial; times in milliseconds since the strike, which is the moment at which it was ordered. */
@@ -16,40 +17,25 @@ export interface FailoverTrial {
   readonly firstAckAfterMs: number;
   /** The longest time without an acknowledgement, from the strike until soon after the first new one. */
   readonly longestGapMs: number;
+  /** The longest time without an acknowledgement in the calm before the strike: what passes without any. */
+  readonly calmGapMs: number;
   /** By how much the term grew, or the ballot as one number. */
   readonly termsPassed: number;
   /** When every node was up and caught up again. */
   readonly wholeAfterMs: number;
 }
 
-/** Milliseconds; null where no trial was carried out. */
-export interface FailoverSummary {
-  readonly median: number | null;
-  readonly p99: number | null;
-  readonly max: number | null;
-  readonly mean: number | null;
-}
-
 /** All trials of one algorithm under one kind of strike. */
-export interface FailoverSeries {
+export interface FailoverSeries extends Account {
   readonly algorithm: string;
   readonly kind: string;
   readonly measure: FailoverKind['measure'];
   readonly trialsWanted: number;
   readonly trials: readonly FailoverTrial[];
   /** Of {@link FailoverTrial.firstAckAfterMs} or `longestGapMs`, as `measure` says. */
-  readonly outageMs: FailoverSummary;
-  readonly operations: OperationCounts;
-  /** Null: no history was kept. */
-  readonly audit: WriteAudit | null;
-  readonly recorded: boolean;
-  /** Whether every history is linearizable; null: not checked, or the checker gave up. */
-  readonly verified: boolean | null;
-  readonly verdictNote?: string;
+  readonly outageMs: OutageSummary;
   /** Why trials are missing. */
   readonly failure?: string;
-  readonly errors: Readonly<Record<string, number>>;
-  readonly warnings: readonly string[];
 }
 
 export interface FailoverConditions {

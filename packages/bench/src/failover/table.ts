@@ -1,8 +1,8 @@
 /** The series of failovers as a table for the terminal, and under it how the trials of each are distributed. */
 
 import { notesOf, showCount, showMs, showVerdict } from '../figures.ts';
+import { distributionLines } from '../outage/distribution.ts';
 import { type Column, renderTable } from '../table.ts';
-import { distributionLines } from './distribution.ts';
 import { outageOf } from './measure-failovers.ts';
 import type { FailoverSeries } from './result.ts';
 

@@ -34,7 +34,9 @@ export async function runTrial(
   const { calmMs, heartbeatMs, random } = options;
   const sleep = (ms: number): Promise<void> => new Promise((resolve) => clock.after(ms, resolve));
   await awaitWhole(cluster, { clock, withinMs: trialMsMax });
+  acks.openWindow();
   await sleep(calmMs + random.next() * heartbeatMs);
+  const calmGapMs = acks.closeWindow(clock.nowMs());
   const before = await awaitWhole(cluster, { clock, withinMs: trialMsMax });
   const { leader } = before;
   const followers = Object.keys(cluster.status().nodes).filter((node) => node !== leader);
@@ -65,6 +67,7 @@ export async function runTrial(
       leadersAfterMs: succession.leadersAfterMs,
       firstAckAfterMs: firstAckMs - strikeMs,
       longestGapMs,
+      calmGapMs,
       termsPassed: after.term - before.term,
       wholeAfterMs: clock.nowMs() - strikeMs,
     };

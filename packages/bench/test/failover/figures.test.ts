@@ -1,9 +1,9 @@
 /** The trials in figures: distribution, table, and what does not hold. */
 import { expect, test } from 'vitest';
-import { distributionLines } from '../../src/failover/distribution.ts';
 import type { FailoverSeries, FailoverTrial } from '../../src/failover/result.ts';
 import { failoverTable } from '../../src/failover/table.ts';
 import { whatDoesNotHold } from '../../src/failover/what-does-not-hold.ts';
+import { distributionLines } from '../../src/outage/distribution.ts';
 
 const trial: FailoverTrial = {
   target: 'a',
@@ -11,6 +11,7 @@ const trial: FailoverTrial = {
   leadersAfterMs: [20],
   firstAckAfterMs: 25,
   longestGapMs: 26,
+  calmGapMs: 2,
   termsPassed: 1,
   wholeAfterMs: 400,
 };
