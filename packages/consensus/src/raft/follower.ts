@@ -23,6 +23,7 @@ function followLeader(
   }
   becomeFollower(state, because, from, effects);
   state.lastHeardLeaderMs = state.nowMs;
+  state.lastHeardLeaderTerm = from.term;
   resetElectionTimer(state);
 }
 

@@ -53,10 +53,10 @@ export function advanceTransfer(state: RaftState, leader: Leader, effects: Effec
 }
 
 /**
- * Whether a candidate's word that a leader gave way frees a voter that is loyal: it must speak of the leader
- * of the voter's own term, or of a later one. An earlier leader's lease had run out before a later leader could
- * be elected at all.
+ * Whether a candidate's word that a leader gave way frees a voter that is loyal: it must speak of the very
+ * leader that has the voter's loyalty, or of a later one. An earlier leader's lease had run out, or was given
+ * up, before a later leader could be elected at all.
  */
-export function isReleased(voter: { readonly currentTerm: Term }, gaveWay: Term): boolean {
-  return gaveWay > 0 && gaveWay >= voter.currentTerm;
+export function isReleased(voter: { readonly loyalToTerm: Term }, gaveWay: Term): boolean {
+  return gaveWay > 0 && gaveWay >= voter.loyalToTerm;
 }

@@ -72,6 +72,8 @@ export interface RaftState {
   electionDueMs: number;
   /** When a leader was last heard. */
   lastHeardLeaderMs: number;
+  /** The term of that leader; after a start, the newest that it can have been. */
+  lastHeardLeaderTerm: Term;
   /** How often this server gave up its lead because of its disk. */
   diskStalls: number;
   /** Until then it does not stand. */
@@ -110,6 +112,7 @@ export function start(options: ProtocolOptions, recovered: RecoveredState, nowMs
     // A leader may have been heard just before the restart. Whoever it was must not lose its
     // followers' loyalty through that.
     lastHeardLeaderMs: nowMs,
+    lastHeardLeaderTerm: currentTerm,
     diskStalls: 0,
     standsBackUntilMs: Number.NEGATIVE_INFINITY,
     nowMs,

@@ -23,8 +23,12 @@ export function onPreVoteRequest(state: RaftState, from: NodeId, request: PreVot
 }
 
 export function onVoteRequest(state: RaftState, from: NodeId, request: VoteRequest, effects: Effects): void {
+  // Only a stale request is answered by the loyal, and one that this server has answered before. The term alone
+  // does not tell: a mere reply may have brought this server to the candidate's term, and the leader that it
+  // heard in the term before may still count on its loyalty.
+  const isNews = request.term > state.currentTerm || state.votedFor !== from;
+  if (request.term >= state.currentTerm && isNews && isBound(state, request)) return;
   if (request.term > state.currentTerm) {
-    if (isLoyal(state) && !isReleased(state, request.gaveWay)) return;
     becomeFollower(state, 'higher-term', { term: request.term, leader: undefined }, effects);
   }
   const granted = mayGrantVote(asVoter(state), asCandidacy(from, request));
@@ -36,6 +40,12 @@ export function onVoteRequest(state: RaftState, from: NodeId, request: VoteReque
     resetElectionTimer(state);
   }
   state.durability.sendWhenWritten(from, { type: 'vote-reply', term: state.currentTerm, granted });
+}
+
+/** Whether this server owes a leader that it elects nobody else now, and that leader has not given way. */
+function isBound(state: RaftState, { gaveWay }: VoteRequest): boolean {
+  const loyalToTerm = state.role.name === 'leader' ? state.currentTerm : state.lastHeardLeaderTerm;
+  return isLoyal(state) && !isReleased({ loyalToTerm }, gaveWay);
 }
 
 /** Whether this server leads, or has just heard who does. */

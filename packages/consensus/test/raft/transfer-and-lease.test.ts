@@ -116,16 +116,15 @@ describe('[RaftThesis §3.10] the target', () => {
     expect(server.heard('vote-request')).toEqual([]);
   });
 
-  test('a voter loyal to the leader that gave way is free; one loyal to a later leader is not', () => {
-    const released = (currentTerm: number, gaveWay: number): boolean =>
-      isReleased({ currentTerm: currentTerm as Term }, gaveWay as Term);
-    expect([released(3, 3), released(3, 4), released(3, 2), released(3, 0), released(0, 0)]).toEqual([
-      true,
-      true,
-      false,
-      false,
-      false,
-    ]);
+  test.each([
+    { loyalToTerm: 3, gaveWay: 3, released: true },
+    { loyalToTerm: 3, gaveWay: 4, released: true },
+    { loyalToTerm: 3, gaveWay: 2, released: false },
+    { loyalToTerm: 3, gaveWay: 0, released: false },
+    { loyalToTerm: 0, gaveWay: 0, released: false },
+  ])('who is loyal to term $loyalToTerm, when $gaveWay gave way, is free: $released', (given) => {
+    const voter = { loyalToTerm: given.loyalToTerm as Term };
+    expect(isReleased(voter, given.gaveWay as Term)).toBe(given.released);
   });
 
   test('a loyal follower votes for it, and not for another who claims no such thing', () => {
@@ -135,6 +134,80 @@ describe('[RaftThesis §3.10] the target', () => {
       server.sync();
       expect(server.heard('vote-reply').length).toBe(gaveWay);
     }
+  });
+});
+
+describe('[RaftThesis §6.4.1] the loyalty that a lease counts on', () => {
+  /** A follower that has just heard the leader of term 1, and told it so. */
+  const loyalFollower = (): LoneServer => {
+    const server = new LoneServer({ terms: [1] });
+    server.pass(200);
+    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 1, round: 1 });
+    return server.listen();
+  };
+  const standIn = (server: LoneServer, candidate: string, term: number, gaveWay = 0): void => {
+    server.receive(candidate, { type: 'vote-request', term, lastIndex: 9, lastTerm: 1, gaveWay });
+    server.sync();
+  };
+
+  test('does not end when a late reply tells of the term of a candidate', () => {
+    const server = loyalFollower();
+    server.receive('c', { type: 'pre-vote-reply', term: 2, granted: false });
+    server.sync();
+    expect(server.status.reign).toBe(2);
+    standIn(server, 'c', 2);
+    expect(server.heard('vote-reply')).toEqual([]);
+    server.pass(150);
+    standIn(server, 'c', 2);
+    expect(server.heard('vote-reply')).toMatchObject([{ to: 'c', message: { granted: true } }]);
+  });
+
+  test('ends with the leader that gave way, also in the term of its successor', () => {
+    const server = loyalFollower();
+    server.receive('c', { type: 'pre-vote-reply', term: 2, granted: false });
+    server.sync();
+    standIn(server, 'c', 2, 1);
+    expect(server.heard('vote-reply')).toMatchObject([{ to: 'c', message: { granted: true } }]);
+  });
+
+  test('lasts over a restart, from the start on', () => {
+    const server = new LoneServer({ terms: [1] });
+    server.pass(140);
+    standIn(server, 'c', 2);
+    expect(server.heard('vote-reply')).toEqual([]);
+    server.pass(10);
+    standIn(server, 'c', 2);
+    expect(server.heard('vote-reply')).toHaveLength(1);
+  });
+
+  test('binds the vote for oneself as well: no candidacy before the timeout', () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const server = new LoneServer({ terms: [1], options: { seed } });
+      server.pass(140);
+      expect(server.status.role).toBe('follower');
+    }
+  });
+
+  test('ends with the word that the thread of that leader has ended, and of no other', () => {
+    for (const [peer, votes] of [
+      ['c', 0],
+      ['b', 1],
+    ] as const) {
+      const server = loyalFollower();
+      server.step({ type: 'peer-down', peer: peer as NodeId });
+      standIn(server, 'c', 2);
+      expect(server.heard('vote-reply')).toHaveLength(votes);
+    }
+  });
+
+  test('does not keep a vote from being told again', () => {
+    const server = new LoneServer({ terms: [1] });
+    server.pass(160);
+    standIn(server, 'c', 2);
+    server.receive('c', { type: 'heartbeat', term: 2, commitIndex: 1, round: 1 });
+    server.listen();
+    standIn(server, 'c', 2);
+    expect(server.heard('vote-reply')).toMatchObject([{ message: { granted: true } }]);
   });
 });
 
