@@ -9,5 +9,13 @@ export {
   ProtocolCluster,
   type ReadOutcome,
 } from './cluster.ts';
+export {
+  type ConformanceCase,
+  ConformanceFailure,
+  type ConformanceSettings,
+  conformanceCases,
+  conformanceFailures,
+} from './conformance.ts';
+export type { ConformancePart } from './conformance-case.ts';
 export { DurableStore, samePayload, type Write } from './durable-store.ts';
 export { SafetyChecks } from './safety.ts';
