@@ -4,15 +4,24 @@
  * Several accepts are under way to each acceptor, every one for its own range of slots. The acceptor
  * acknowledges ranges, so a lost message leaves a gap that is seen and sent again alone; what came
  * after it is not held up, for slots are chosen in any order.
+ *
+ * An acceptor that came back after a while lacks much that is chosen without it. It gets that in small
+ * pieces with few under way: the leader has others to serve, whose commands wait while a piece is encoded.
  */
 import type { NodeId } from '@quorate/core';
 import type { Entry, PageLimits } from '../protocol.ts';
-import { laterSlot, nextSlot, noSlot, type Slot } from './ballot.ts';
+import { nextSlot, noSlot, type Slot } from './ballot.ts';
 import type { Accept } from './message.ts';
 import { entriesPerMessageMax } from './message-codec.ts';
 import { send } from './outbox.ts';
 import type { SlotLog } from './slot-log.ts';
 import type { Leading, MultiPaxosState } from './state.ts';
+
+/** The piece of what is chosen already that goes to who lacks it, in bytes; encoding one takes about a millisecond. */
+const pieceBytesMax = 128 << 10;
+
+/** Full messages of either kind, counted by their bytes, that may be under way to one acceptor. */
+const fullMessagesInFlight = 2;
 
 /** What an entry costs in a message besides its payload, roughly. */
 const entryOverheadBytes = 16;
@@ -26,6 +35,7 @@ export function entryBytes(entry: Entry): number {
 interface Flight {
   first: Slot;
   readonly last: Slot;
+  readonly bytes: number;
   sentAtMs: number;
 }
 
@@ -39,7 +49,7 @@ export interface PeerProgress {
   heardMs: number;
   /** The highest heartbeat round that it answered. */
   confirmedRound: number;
-  /** How far it is known to have learned what is chosen. */
+  /** How far it last said to have learned what is chosen; goes back with a restart, for nothing keeps it. */
   learnedUpTo: Slot;
   /** Its node is known to be down or silent, and it has not been heard since. */
   isGone: boolean;
@@ -72,6 +82,14 @@ export function takeBatch(
   return batch;
 }
 
+/** As much as one message may carry of what its receiver needs only to catch up. */
+export function pieceLimits(state: MultiPaxosState): PageLimits {
+  return {
+    bytesMax: Math.min(state.options.appendBytesMax, pieceBytesMax),
+    entriesMax: entriesPerMessageMax,
+  };
+}
+
 /** Sends each acceptor what it was not sent yet, as far as its window allows. */
 export function pump(state: MultiPaxosState, leading: Leading, only?: PeerProgress): void {
   if (only !== undefined) {
@@ -90,21 +108,34 @@ function pumpPeer(
   shared: Accept | undefined,
 ): Accept | undefined {
   let last = shared;
-  const limits = { bytesMax: state.options.appendBytesMax, entriesMax: entriesPerMessageMax };
   skipForgotten(state, peer);
   // A silent peer is probed by what is under way to it; more would only pile up on its link.
   if (peer.flights.length > 0 && isSilent(state, peer)) return last;
-  while (peer.flights.length < state.options.appendsInFlightMax && peer.next <= leading.lastProposed) {
+  let bytesInFlight = 0;
+  for (const { bytes } of peer.flights) bytesInFlight += bytes;
+  while (peer.next <= leading.lastProposed) {
+    const limits = limitsFor(state, peer);
+    const isFull = bytesInFlight >= fullMessagesInFlight * limits.bytesMax;
+    if (isFull || peer.flights.length >= state.options.appendsInFlightMax) break;
     if (last?.entries[0]?.index !== peer.next) {
       const range = { first: peer.next, last: leading.lastProposed };
       last = acceptOf(state, leading, takeBatch(state.log, range, limits));
     }
     const batchEnd = (peer.next + last.entries.length - 1) as Slot;
     send(state, peer.node, last);
-    peer.flights.push({ first: peer.next, last: batchEnd, sentAtMs: state.nowMs });
+    let bytes = 0;
+    for (const entry of last.entries) bytes += entryBytes(entry);
+    peer.flights.push({ first: peer.next, last: batchEnd, bytes, sentAtMs: state.nowMs });
+    bytesInFlight += bytes;
     peer.next = nextSlot(batchEnd);
   }
   return last;
+}
+
+/** Who lacks what is chosen without it is not waited for. */
+function limitsFor(state: MultiPaxosState, peer: PeerProgress): PageLimits {
+  if (peer.next <= state.chosenUpTo) return pieceLimits(state);
+  return { bytesMax: state.options.appendBytesMax, entriesMax: entriesPerMessageMax };
 }
 
 /** Sends again what was not acknowledged within a heartbeat; to a silent peer only the oldest of it. */
@@ -122,6 +153,11 @@ export function retransmit(state: MultiPaxosState, leading: Leading): void {
   }
 }
 
+/** The first slot that is on its way to `peer`, or will be: until then it can only learn. */
+export function firstUnderWay(peer: PeerProgress): Slot {
+  return peer.flights[0]?.first ?? peer.next;
+}
+
 /** Frees the window of what `peer` has accepted. */
 export function noteAccepted(peer: PeerProgress, range: { readonly first: Slot; readonly last: Slot }): void {
   dropFlights(peer, (flight) => flight.first >= range.first && flight.last <= range.last);
@@ -129,7 +165,7 @@ export function noteAccepted(peer: PeerProgress, range: { readonly first: Slot; 
 
 /** The learner at `peer` knows every slot up to `chosenUpTo` to be chosen: nothing up to there has to be sent. */
 export function noteLearned(peer: PeerProgress, chosenUpTo: Slot): void {
-  peer.learnedUpTo = laterSlot(peer.learnedUpTo, chosenUpTo);
+  peer.learnedUpTo = chosenUpTo;
   dropFlights(peer, (flight) => flight.last <= chosenUpTo);
   if (peer.next <= chosenUpTo) peer.next = nextSlot(chosenUpTo);
 }

@@ -56,6 +56,14 @@ export function nextSlot(slot: Slot): Slot {
   return (slot + 1) as Slot;
 }
 
+export function previousSlot(slot: Slot): Slot {
+  return (slot - 1) as Slot;
+}
+
+export function earlierSlot(a: Slot, b: Slot): Slot {
+  return a < b ? a : b;
+}
+
 export function laterSlot(a: Slot, b: Slot): Slot {
   return a > b ? a : b;
 }

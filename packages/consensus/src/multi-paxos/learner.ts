@@ -8,13 +8,12 @@
  */
 import { invariant, type NodeId } from '@quorate/core';
 import type { Entry, Input, PageLimits } from '../protocol.ts';
-import { takeBatch } from './accept-pipeline.ts';
+import { firstUnderWay, pieceLimits, takeBatch } from './accept-pipeline.ts';
 import { raisePromise, resetStandTimer } from './allegiance.ts';
-import { higherBallot, nextSlot, type Slot } from './ballot.ts';
+import { earlierSlot, higherBallot, nextSlot, previousSlot, type Slot } from './ballot.ts';
 import { knownChosenUpTo } from './chosen-rule.ts';
 import type { CatchUp, CatchUpRequest, MultiPaxosMessage } from './message.ts';
-import { entriesPerMessageMax } from './message-codec.ts';
-import { emitInstall, send, snapshotIsDurable, writeEntry } from './outbox.ts';
+import { emitInstall, markOfThisStep, send, snapshotIsDurable, writeEntry } from './outbox.ts';
 import type { MultiPaxosState } from './state.ts';
 
 /** Tells the state machine that every slot up to `upTo` is chosen, as this node holds it. */
@@ -42,6 +41,7 @@ export function learnFromLeader(state: MultiPaxosState, watermark: Slot): void {
 export function askForMissing(state: MultiPaxosState): void {
   if (state.leader === undefined || state.leader === state.options.self) return;
   if (state.leaderWatermark <= state.chosenUpTo || state.nowMs < state.catchUpAtMs) return;
+  if (state.outbox.durableMark < state.catchUpMark) return;
   state.catchUpAtMs = state.nowMs + state.options.heartbeatMs;
   send(state, state.leader, { type: 'catch-up-request', fromSlot: nextSlot(state.chosenUpTo) });
 }
@@ -59,14 +59,19 @@ export function learnChosen(state: MultiPaxosState, chosen: readonly Entry[]): v
   advanceChosen(state, upTo);
 }
 
-/** Sends chosen values to a learner that lacks them, or the snapshot that holds them. */
+/**
+ * Sends chosen values to a learner that lacks them, or the snapshot that holds them. What a leader proposes
+ * to it anyway, or again, is not taught too: that would be to send it twice.
+ */
 export function onCatchUpRequest(state: MultiPaxosState, from: NodeId, request: CatchUpRequest): void {
   if (request.fromSlot <= state.log.forgottenUpTo) {
     offerSnapshot(state, from);
     return;
   }
-  const limits = { bytesMax: state.options.appendBytesMax, entriesMax: entriesPerMessageMax };
-  const entries = takeBatch(state.log, { first: request.fromSlot, last: state.chosenUpTo }, limits);
+  const progress = state.proposer.phase === 'leading' ? state.proposer.peers.get(from) : undefined;
+  const taughtUpTo = progress === undefined ? state.chosenUpTo : previousSlot(firstUnderWay(progress));
+  const last = earlierSlot(taughtUpTo, state.chosenUpTo);
+  const entries = takeBatch(state.log, { first: request.fromSlot, last }, pieceLimits(state));
   if (entries.length > 0) send(state, from, { type: 'catch-up', entries });
 }
 
@@ -86,8 +91,9 @@ export function onCatchUp(state: MultiPaxosState, message: CatchUp): void {
   const before = state.chosenUpTo;
   learnChosen(state, message.entries);
   if (state.chosenUpTo === before) return;
-  // One page after the other, without waiting for the next heartbeat.
+  // One page after the other, as fast as the disk takes them, without waiting for the next heartbeat.
   state.catchUpAtMs = state.nowMs;
+  if (state.outbox.entries.length > 0) state.catchUpMark = markOfThisStep(state);
   askForMissing(state);
 }
 

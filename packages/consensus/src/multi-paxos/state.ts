@@ -112,6 +112,8 @@ export interface MultiPaxosState {
   leaderWatermark: Slot;
   /** When a learner that is behind the watermark asks for what it lacks. */
   catchUpAtMs: number;
+  /** The write of the last page of it: the next one is not asked for before that is durable. */
+  catchUpMark: number;
   /** Peers that are being sent a snapshot, and when they may be offered the next one. */
   readonly snapshotOffers: Map<NodeId, number>;
 
@@ -166,6 +168,7 @@ export function startState(
     recoveredChosenUpTo: chosenUpTo,
     leaderWatermark: noSlot,
     catchUpAtMs: nowMs,
+    catchUpMark: 0,
     snapshotOffers: new Map(),
     leader: undefined,
     leaderHeardMs: nowMs,

@@ -139,6 +139,7 @@ function onPersisted(state: MultiPaxosState, mark: number): void {
   const { proposer } = state;
   if (proposer.phase === 'preparing' && mark >= proposer.promiseMark) onOwnPromiseDurable(state, proposer);
   if (proposer.phase === 'leading') onOwnWritesDurable(state, proposer, mark);
+  else askForMissing(state);
 }
 
 function onMessage(state: MultiPaxosState, from: NodeId, message: MultiPaxosMessage): void {

@@ -256,6 +256,28 @@ describe('the proposer', () => {
     expect(member.status.role).toBe('leader');
     expect(member.take('accept')[0]?.entries.map(textOf)).toEqual(['x', 'y']);
   });
+
+  test('a phase 1 is not given up as long as pages come', () => {
+    const member = new Member();
+    const mine = member.prepares();
+    const old = ballot(1, 0);
+    const page = { type: 'promise', ballot: mine, chosenUpTo: slot(0) } as const;
+    for (let at = 1; at <= 5; at++) {
+      member.pass(140);
+      member.receive('a', {
+        ...page,
+        fromSlot: slot(at),
+        nextPage: at === 5 ? undefined : slot(at + 1),
+        accepted: [entry(at, old, `v${at}`)],
+      });
+    }
+    expect(member.status).toMatchObject({ role: 'leader', reign: mine });
+    // Without one it is.
+    const other = new Member();
+    other.prepares();
+    other.pass(310);
+    expect(other.status.role).toBe('follower');
+  });
 });
 
 describe('what is chosen', () => {
