@@ -71,3 +71,8 @@ export function effectsOf(cluster: AnyCluster, node: NodeId): Effect<unknown>[] 
   };
   return effects;
 }
+
+/** The first of the others. */
+export function otherThan(cluster: AnyCluster, node: NodeId): NodeId {
+  return othersThan(cluster, node)[0] as NodeId;
+}

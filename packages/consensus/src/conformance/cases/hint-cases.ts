@@ -1,7 +1,7 @@
 /** Hints: that a thread has ended, or that a node is silent. They may hasten an election, and decide none. */
 import type { NodeId } from '@quorate/core';
 import { type CaseDefinition, must, type Trial } from '../conformance-case.ts';
-import { clusterOf, commitEverywhere, othersThan, settle } from '../settled.ts';
+import { clusterOf, commitEverywhere, othersThan, otherThan, settle } from '../settled.ts';
 
 export const hintCases: readonly CaseDefinition[] = [
   { part: 'safety', name: 'a false hint that a peer is down breaks nothing', check: falseHints },
@@ -38,7 +38,7 @@ function falseHints(trial: Trial): void {
 function aloneByHint(trial: Trial): void {
   const cluster = clusterOf(trial, 3);
   const leader = settle(cluster);
-  const [alone] = othersThan(cluster, leader) as readonly [NodeId];
+  const alone = otherThan(cluster, leader);
   cluster.partition(othersThan(cluster, alone), [alone]);
   for (let round = 0; round < 40; round++) {
     for (const peer of othersThan(cluster, alone)) {

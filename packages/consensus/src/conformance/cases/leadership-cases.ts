@@ -7,6 +7,7 @@ import {
   commitEverywhere,
   effectsOf,
   othersThan,
+  otherThan,
   runningNodes,
   settle,
 } from '../settled.ts';
@@ -88,7 +89,7 @@ function transferEnds(trial: Trial): void {
   for (const isCutOff of [false, true]) {
     const cluster = clusterOf(trial, 3);
     const leader = settle(cluster);
-    const [to] = othersThan(cluster, leader) as readonly [NodeId];
+    const to = otherThan(cluster, leader);
     const effects = effectsOf(cluster, leader);
     if (isCutOff) cluster.partition(othersThan(cluster, leader));
     cluster.propose(leader, 'on its way');

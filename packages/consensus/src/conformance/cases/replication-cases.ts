@@ -1,7 +1,7 @@
 /** What is proposed: in order, without a gap, within limits, and never by whoever is not asked. */
 import type { NodeId } from '@quorate/core';
 import { type CaseDefinition, must, type Trial } from '../conformance-case.ts';
-import { clusterOf, commitEverywhere, othersThan, settle } from '../settled.ts';
+import { clusterOf, commitEverywhere, otherThan, settle } from '../settled.ts';
 
 export const replicationCases: readonly CaseDefinition[] = [
   {
@@ -62,7 +62,7 @@ function noMajority(trial: Trial): void {
   const cluster = clusterOf(trial, 5);
   const leader = settle(cluster);
   const before = cluster.status(leader).commitIndex;
-  const [companion] = othersThan(cluster, leader) as readonly [NodeId];
+  const companion = otherThan(cluster, leader);
   cluster.partition([leader, companion]);
   const outcome = cluster.propose(leader, 'of the minority');
   must(outcome.type === 'accepted', 'a leader does not know at once that it is cut off');
@@ -77,7 +77,7 @@ function noMajority(trial: Trial): void {
 function catchUp(trial: Trial): void {
   const cluster = clusterOf(trial, 3, { options: { appendBytesMax: 60 } });
   const leader = settle(cluster);
-  const [late] = othersThan(cluster, leader) as readonly [NodeId];
+  const late = otherThan(cluster, leader);
   cluster.crash(late);
   const texts = Array.from({ length: 40 }, (_, at) => `missed ${at}`);
   for (const text of texts) {

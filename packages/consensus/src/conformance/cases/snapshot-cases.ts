@@ -2,7 +2,15 @@
 import type { NodeId } from '@quorate/core';
 import type { LogIndex } from '../../protocol.ts';
 import { type CaseDefinition, must, type Trial } from '../conformance-case.ts';
-import { type AnyCluster, clusterOf, commitEverywhere, effectsOf, othersThan, settle } from '../settled.ts';
+import {
+  type AnyCluster,
+  clusterOf,
+  commitEverywhere,
+  effectsOf,
+  othersThan,
+  otherThan,
+  settle,
+} from '../settled.ts';
 
 export const snapshotCases: readonly CaseDefinition[] = [
   {
@@ -36,7 +44,7 @@ interface Behind {
 function leftBehind(trial: Trial, seed = 1): Behind {
   const cluster = clusterOf(trial, 3, { seed, network: { delayMs: [0.5, 2] }, syncMs: [0.5, 2] });
   const leader = settle(cluster);
-  const [late] = othersThan(cluster, leader) as readonly [NodeId];
+  const late = otherThan(cluster, leader);
   cluster.propose(leader, 'seen by all');
   settle(cluster);
   cluster.crash(late);
@@ -122,7 +130,7 @@ function oldSnapshot(trial: Trial): void {
   const leader = settle(cluster);
   for (let at = 0; at < 5; at++) cluster.propose(leader, `text ${at}`);
   settle(cluster);
-  const [follower] = othersThan(cluster, leader) as readonly [NodeId];
+  const follower = otherThan(cluster, leader);
   const { committed } = cluster.node(follower);
   const { reign } = cluster.status(leader);
   const effects = effectsOf(cluster, follower);
