@@ -68,27 +68,11 @@ const readWithoutQuorum: Spoil = (protocol) => ({
   },
 });
 
-/** What a node writes counts as durable at home as soon as the disk is asked. */
-const ownWriteCountsAtOnce: Spoil = (protocol) => ({
-  ...protocol,
-  step(state, input, nowMs, effects) {
-    if (input.type === 'persisted') return;
-    let seen = effects.length;
-    protocol.step(state, input, nowMs, effects);
-    for (; seen < effects.length; seen += 1) {
-      const effect = effects[seen];
-      if (effect?.type !== 'persist' && effect?.type !== 'install') continue;
-      protocol.step(state, { type: 'persisted', mark: effect.mark }, nowMs, effects);
-    }
-  },
-});
-
 export const plantedBugs = {
   'reply-before-persist': replyBeforePersist,
   'count-votes-twice': countVotesTwice,
   'forget-promises': forgetPromises,
   'read-without-quorum': readWithoutQuorum,
-  'own-write-at-once': ownWriteCountsAtOnce,
 } as const satisfies Readonly<Record<string, Spoil>>;
 
 export type PlantedBug = keyof typeof plantedBugs;

@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import type { Protocol, StateMachineDefinition } from '@quorate/consensus';
 import { afterEach, expect, test, vi } from 'vitest';
-import { plantedBugs } from '../src/planted-bugs.ts';
 import { type AnyFunction, plantedGuards, type Removal } from './planted-guards.ts';
 
 type AnyProtocol = Protocol<unknown, unknown>;
@@ -67,9 +66,12 @@ const cases = plantedGuards.flatMap((guard) =>
 test.each(cases)('%s under %s goes red without its guard', async (scenario, protocol, { removals, red }) => {
   for (const removal of removals) await takeOut(removal);
   const transcript = readScenario(scenario);
-  const bugs = removals.flatMap((removal) => (removal.kind === 'border' ? [plantedBugs[removal.bug]] : []));
   const plant = {
-    protocol: (sound: AnyProtocol) => bugs.reduce((spoiled, spoil) => spoil(spoiled), sound),
+    protocol: (sound: AnyProtocol) =>
+      removals.reduce(
+        (spoiled, removal) => (removal.kind === 'border' ? removal.spoil(spoiled) : spoiled),
+        sound,
+      ),
     machine: (sound: StateMachineDefinition) =>
       removals.reduce(
         (spoiled, removal) => (removal.kind === 'machine' ? removal.spoil(spoiled) : spoiled),

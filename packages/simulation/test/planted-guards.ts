@@ -4,11 +4,13 @@
  * Most guards are one named function in a file of its own, and are replaced there; some are a method; the rest
  * stand at a border of a part, where a protocol or a disk is wrapped. Production code knows nothing of this.
  */
-import type { StateMachineDefinition } from '@quorate/consensus';
-import type { PlantedBug } from '../src/planted-bugs.ts';
+import type { Protocol, StateMachineDefinition } from '@quorate/consensus';
+import { type PlantedBug, plantedBugs } from '../src/planted-bugs.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: guards of every shape are replaced here
 export type AnyFunction = (...values: any[]) => any;
+
+type AnyProtocol = Protocol<unknown, unknown>;
 
 /** How a guard is taken out. `file` is relative to `packages`. */
 export type Removal =
@@ -16,7 +18,7 @@ export type Removal =
       readonly kind: 'machine';
       readonly spoil: (definition: StateMachineDefinition) => StateMachineDefinition;
     }
-  | { readonly kind: 'border'; readonly bug: PlantedBug }
+  | { readonly kind: 'border'; readonly spoil: (protocol: AnyProtocol) => AnyProtocol }
   | {
       readonly kind: 'function';
       readonly file: string;
@@ -48,7 +50,7 @@ const raft = ['raft'];
 const paxos = ['multi-paxos'];
 const both = ['raft', 'multi-paxos'];
 
-const border = (bug: PlantedBug): Removal => ({ kind: 'border', bug });
+const border = (bug: PlantedBug): Removal => ({ kind: 'border', spoil: plantedBugs[bug] });
 const rule = (path: string, spoil: (original: AnyFunction) => AnyFunction): Removal => {
   const [file = '', name = ''] = path.split('#');
   return { kind: 'function', file, name, spoil };
@@ -135,6 +137,24 @@ const snapshotsLag: Removal = {
     },
   }),
 };
+/** What a node writes counts as durable at home as soon as the disk is asked. */
+const ownWriteAtOnce: Removal = {
+  kind: 'border',
+  spoil: (protocol) => ({
+    ...protocol,
+    step(state, input, nowMs, effects) {
+      if (input.type === 'persisted') return;
+      let seen = effects.length;
+      protocol.step(state, input, nowMs, effects);
+      for (; seen < effects.length; seen += 1) {
+        const effect = effects[seen];
+        if (effect?.type !== 'persist' && effect?.type !== 'install') continue;
+        protocol.step(state, { type: 'persisted', mark: effect.mark }, nowMs, effects);
+      }
+    },
+  }),
+};
+
 const startsWithoutState = rule(
   'consensus/src/replica/restore-snapshot.ts#restoreSnapshot',
   (original) =>
@@ -183,12 +203,13 @@ export const plantedGuards: readonly PlantedGuard[] = [
   {
     scenario: '07-ballot-reused',
     protocols: paxos,
-    guard: 'a new ballot is above all that was promised or seen; it is always the first',
+    guard: 'an own ballot is durable before it is used, and others tell of it; both are forgotten',
     removals: [
-      rule(
-        'consensus/src/multi-paxos/ballot.ts#ballotAbove',
-        (original) => (_, proposer) => original(0, proposer),
-      ),
+      rule('consensus/src/multi-paxos/hard-state.ts#decodeHardState', (original) => (bytes) => ({
+        ...original(bytes),
+        promised: 0,
+      })),
+      rule('consensus/src/multi-paxos/allegiance.ts#noteBallot', () => () => undefined),
     ],
     red: /election safety/,
   },
@@ -438,7 +459,7 @@ export const plantedGuards: readonly PlantedGuard[] = [
     scenario: '40-single-node',
     protocols: both,
     guard: 'the own write counts when it is durable; it counts at once',
-    removals: [border('own-write-at-once')],
+    removals: [ownWriteAtOnce],
     red: /chosen is held/,
   },
   {

@@ -36,6 +36,8 @@ type Pass = (frame: Uint8Array) => void;
 export type MailAction =
   | { readonly type: 'drop' }
   | { readonly type: 'hold' }
+  /** A copy of the message is kept, to arrive when it is asked for. */
+  | { readonly type: 'copy' }
   /** Rules that came later do not concern it. */
   | { readonly type: 'pass' }
   /** The message arrives later. */
@@ -56,6 +58,7 @@ export class Mail {
   readonly #time: VirtualTime;
   readonly #protocol: () => Protocol<unknown, unknown>;
   #rules: MailRule[] = [];
+  readonly #copies: (() => void)[] = [];
   #held: { readonly rule: MailRule; readonly pass: Pass; readonly frame: Uint8Array }[] = [];
 
   /** @param protocol what the messages are messages of */
@@ -78,6 +81,11 @@ export class Mail {
     this.#rules = [];
     this.#held = [];
     for (const { pass, frame } of held) pass(frame);
+  }
+
+  /** Every copy that was kept arrives now. */
+  deliverCopies(): void {
+    for (const deliver of this.#copies.splice(0)) deliver();
   }
 
   /** How many messages are held between these two. */
@@ -108,6 +116,9 @@ export class Mail {
         this.#held.push({ rule, pass, frame });
         return;
       case 'pass':
+        return pass(frame);
+      case 'copy':
+        this.#copies.push(() => pass(new Uint8Array(frame)));
         return pass(frame);
       case 'delay':
         this.#time.after(action.byMs, () => pass(frame));

@@ -68,6 +68,8 @@ export const linkVerbs: readonly Verb[] = [
   verb('duplicate every KIND from FROM to TO after TIME', (stage, { TIME, ...mail }) =>
     rule(stage, { type: 'duplicate', byMs: durationMs(TIME) }, mail),
   ),
+  verb('copy next KIND from FROM to TO', (stage, mail) => rule(stage, { type: 'copy' }, mail, 1)),
+  verb('deliver copies', (stage) => stage.mail.deliverCopies()),
   verb('await NUMBER held from FROM to TO', (stage, { NUMBER, FROM, TO }) => {
     const [from, to] = [stage.node(FROM).name, stage.node(TO).name];
     const enough = (): boolean => stage.mail.heldCount(from, to) >= wholeNumber(NUMBER);
