@@ -54,7 +54,7 @@ const raftMessages: Samples<RaftMessage> = {
   ],
   'append-accepted': [{ term: 3, matchIndex: 9 }],
   'append-rejected': [{ term: 3, prevIndex: 9, hintIndex: 4, hintTerm: 2 }],
-  heartbeat: [{ term: 3, commitIndex: 9, round: 4 }],
+  heartbeat: [{ term: 3, commitIndex: 9, round: 4, rests: false }],
   'heartbeat-reply': [{ term: 3, round: 0 }],
   'timeout-now': [{ term: 3 }],
 };

@@ -7,6 +7,7 @@ import { followerCommitIndex } from './commit-rule.ts';
 import { conflictHint } from './conflict-hint.ts';
 import type { LogPosition, Term } from './log.ts';
 import type { Append, Heartbeat } from './message.ts';
+import { restWithLeader } from './quiescence.ts';
 import { becomeFollower } from './role-change.ts';
 import { commitTo, type Effects, type RaftState, resetElectionTimer, writeContext } from './state.ts';
 
@@ -96,11 +97,12 @@ export function onHeartbeat(state: RaftState, from: NodeId, heartbeat: Heartbeat
     return;
   }
   followLeader(state, { leader: from, term: heartbeat.term }, effects);
-  const { commitIndex, round, term } = heartbeat;
+  const { commitIndex, round, term, rests } = heartbeat;
   // The leader tells us to commit only what we have acknowledged. A log that ends before has lost
   // acknowledged entries, and must not go on as if nothing had happened.
   invariant(commitIndex <= state.log.lastIndex, 'what was acknowledged is in the log');
   commitTo(state, commitIndex, effects);
+  if (rests) restWithLeader(state);
   state.durability.sendWhenTermWritten(from, { type: 'heartbeat-reply', term, round });
 }
 

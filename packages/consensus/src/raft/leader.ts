@@ -9,6 +9,7 @@ import { leaseIsRunning, noteRoundConfirmed, noteRoundSent } from './leader-leas
 import { advanceTransfer } from './leadership-transfer.ts';
 import type { HeartbeatReply } from './message.ts';
 import type { Progress } from './progress.ts';
+import { announceRest, isToldToRest, keepAwake, restIfAllKnow } from './quiescence.ts';
 import { replicateTo, retryOverdue } from './replication.ts';
 import { becomeFollower, becomeLeader } from './role-change.ts';
 import { commitTo, type Effects, type Leader, type RaftState } from './state.ts';
@@ -49,6 +50,7 @@ export function onPropose(
     effects.push({ type: 'refused', reason: 'overloaded' });
     return;
   }
+  keepAwake(state, leader);
   const reign = state.currentTerm;
   const before = state.log.lastIndex;
   const entries = proposals.map(({ timeMs, payload }, at): Entry => {
@@ -91,6 +93,7 @@ export function onRead(
   { read, mayUseLease = false }: { readonly read: number; readonly mayUseLease?: boolean },
   effects: Effects,
 ): void {
+  keepAwake(state, leader);
   if (mayUseLease && hasCommittedInOwnTerm(state) && holdsLease(state, leader)) {
     effects.push({ type: 'read-ready', read, index: state.commitIndex });
     return;
@@ -111,9 +114,11 @@ export function onHeartbeatReply(
   progress.ackedRound = reply.round;
   serveConfirmed(state, leader, effects);
   if (mustSendRound(state, leader)) sendRound(state, leader, effects);
+  restIfAllKnow(state, leader);
 }
 
 export function tickLeader(state: RaftState, leader: Leader, effects: Effects): void {
+  if (leader.rest.isSilent) return;
   const electionTimeoutMaxMs = state.options.electionTimeoutMs[1];
   const nobody = { term: state.currentTerm, leader: undefined };
   if (!hearsMajority(state, leader)) {
@@ -145,6 +150,7 @@ function hearsMajority(state: RaftState, leader: Leader): boolean {
 
 /** The others learn now how far the log is committed. */
 export function announceCommit(state: RaftState, leader: Leader, effects: Effects): void {
+  keepAwake(state, leader);
   sendRound(state, leader, effects);
 }
 
@@ -164,14 +170,18 @@ function sendRound(state: RaftState, leader: Leader, effects: Effects): void {
   leader.heartbeatDueMs = state.nowMs + state.options.heartbeatMs;
   noteRoundSent(leader.lease, leader.round, state.nowMs);
   if (hasCommittedInOwnTerm(state)) leader.reads.coverBy(leader.round, state.commitIndex);
+  announceRest(state, leader);
   const { currentTerm: term } = state;
   const { round } = leader;
-  for (const [to, { matchIndex }] of leader.progress) {
-    const commitIndex = Math.min(matchIndex, state.commitIndex) as LogIndex;
-    effects.push({ type: 'send', to, message: { type: 'heartbeat', term, commitIndex, round } });
+  for (const [to, progress] of leader.progress) {
+    const commitIndex = Math.min(progress.matchIndex, state.commitIndex) as LogIndex;
+    const rests = isToldToRest(state, leader, progress);
+    effects.push({ type: 'send', to, message: { type: 'heartbeat', term, commitIndex, round, rests } });
   }
   // Alone, a server is its own majority.
+  if (leader.progress.size > 0) return;
   serveConfirmed(state, leader, effects);
+  restIfAllKnow(state, leader);
 }
 
 function serveConfirmed(state: RaftState, leader: Leader, effects: Effects): void {

@@ -12,6 +12,7 @@
 import type { NodeId } from '@quorate/core';
 import { endLease } from './leader-lease.ts';
 import type { Term } from './log.ts';
+import { keepAwake } from './quiescence.ts';
 import type { Effects, Leader, RaftState } from './state.ts';
 
 export interface Transfer {
@@ -29,6 +30,7 @@ export function onTransfer(state: RaftState, leader: Leader, to: NodeId, effects
     effects.push({ type: 'transfer-failed', to });
     return;
   }
+  keepAwake(state, leader);
   const untilMs = state.nowMs + state.options.electionTimeoutMs[0];
   leader.transfer = { to, untilMs, sentAtMs: Number.NEGATIVE_INFINITY };
   advanceTransfer(state, leader, effects);

@@ -60,7 +60,7 @@ const append = tuple(
 );
 const appendAccepted = tuple(tag, term, index);
 const appendRejected = tuple(tag, term, index, index, positionTerm);
-const heartbeat = tuple(tag, term, index, round);
+const heartbeat = tuple(tag, term, index, round, flag);
 const heartbeatReply = tuple(tag, term, round);
 
 export function encodeMessage(message: RaftMessage): readonly unknown[] {
@@ -84,7 +84,7 @@ export function encodeMessage(message: RaftMessage): readonly unknown[] {
     case 'append-rejected':
       return [code[type], term, message.prevIndex, message.hintIndex, message.hintTerm];
     case 'heartbeat':
-      return [code[type], term, message.commitIndex, message.round];
+      return [code[type], term, message.commitIndex, message.round, message.rests];
     case 'heartbeat-reply':
       return [code[type], term, message.round];
     default:
@@ -119,8 +119,8 @@ export function decodeMessage(wire: unknown): RaftMessage {
       return { type: 'append-rejected', term, prevIndex, hintIndex, hintTerm };
     }
     case code.heartbeat: {
-      const [, term, commitIndex, round] = read(heartbeat, wire);
-      return { type: 'heartbeat', term, commitIndex, round };
+      const [, term, commitIndex, round, rests] = read(heartbeat, wire);
+      return { type: 'heartbeat', term, commitIndex, round, rests };
     }
     case code['heartbeat-reply']: {
       const [, term, round] = read(heartbeatReply, wire);

@@ -73,6 +73,8 @@ export interface Heartbeat {
   readonly commitIndex: LogIndex;
   /** Grows with each broadcast of one leader: an answer confirms every read asked before it was sent. */
   readonly round: number;
+  /** The leader is about to fall silent, and takes the receiver to hold the whole log. */
+  readonly rests: boolean;
 }
 
 /** The leader of `term` gives way: the receiver shall stand at once. [RaftThesis §3.10] */

@@ -20,6 +20,8 @@ export interface Progress {
   retryAtMs: number;
   /** When any answer of this term came. */
   lastHeardMs: number;
+  /** Its node is said to be down or silent, and it was not heard since. */
+  isGone: boolean;
   /** The newest heartbeat round that was answered. */
   ackedRound: number;
   /** Between a `send-snapshot` effect and its answer. */
@@ -36,6 +38,7 @@ export function newProgress(lastIndex: LogIndex, nowMs: number): Progress {
     inFlight: [],
     retryAtMs: nowMs,
     lastHeardMs: nowMs,
+    isGone: false,
     ackedRound: 0,
     isSnapshotUnderWay: false,
     snapshotIndex: 0 as LogIndex,

@@ -30,12 +30,14 @@ export function becomeFollower(
     state.votedFor = undefined;
     state.durability.changeHardState();
   }
+  // No timer ran until now.
+  if (state.role.name === 'follower' && state.role.rests) resetElectionTimer(state);
   if (state.role.name === 'leader') {
     for (const read of state.role.reads.unanswered()) effects.push({ type: 'read-refused', read });
     resetElectionTimer(state);
     if (because === 'disk-stalled') standBack(state);
   }
-  state.role = { name: 'follower', leader: to.leader };
+  state.role = { name: 'follower', leader: to.leader, rests: false };
 }
 
 /**
@@ -80,6 +82,7 @@ export function becomeLeader(state: RaftState, because: 'votes-won' | 'appointed
     reads: new ReadQueue(),
     lease: newLeaseBook(),
     transfer: undefined,
+    rest: { isSilent: false, round: 0, activeAtMs: state.nowMs },
     round: 0,
     heartbeatDueMs: state.nowMs,
     uncommittedBytes: state.log.bytesAfter(state.commitIndex),

@@ -21,12 +21,15 @@ import type { Transfer } from './leadership-transfer.ts';
 import { RaftLog, type Term } from './log.ts';
 import type { RaftMessage } from './message.ts';
 import type { Progress } from './progress.ts';
+import type { Rest } from './quiescence.ts';
 import type { ReadQueue } from './read-index.ts';
 
 export interface Follower {
   readonly name: 'follower';
   /** The leader of the current term, once it was heard. */
   readonly leader: NodeId | undefined;
+  /** The leader said that it falls silent: no timer runs. */
+  rests: boolean;
 }
 
 /** Asks for votes, or for pre-votes. Votes are a set: a duplicate must not count twice. */
@@ -47,6 +50,7 @@ export interface Leader {
   readonly reads: ReadQueue;
   readonly lease: LeaseBook;
   transfer: Transfer | undefined;
+  readonly rest: Rest;
   /** The newest heartbeat round that was sent. */
   round: number;
   heartbeatDueMs: number;
@@ -107,7 +111,7 @@ export function start(options: ProtocolOptions, recovered: RecoveredState, nowMs
     currentTerm,
     votedFor,
     commitIndex: snapshot.index,
-    role: { name: 'follower', leader: undefined },
+    role: { name: 'follower', leader: undefined, rests: false },
     electionDueMs: nowMs,
     // A leader may have been heard just before the restart. Whoever it was must not lose its
     // followers' loyalty through that.

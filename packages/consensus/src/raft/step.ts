@@ -26,6 +26,8 @@ import {
 import { endLease } from './leader-lease.ts';
 import { advanceTransfer, onTransfer } from './leadership-transfer.ts';
 import type { AppendAccepted, AppendRejected, HeartbeatReply, RaftMessage } from './message.ts';
+import { onPeerDown, onPeerSilent } from './peer-hints.ts';
+import { wakeFollower } from './quiescence.ts';
 import { onAppendAccepted, onAppendRejected, onSnapshotSent } from './replication.ts';
 import { becomeFollower } from './role-change.ts';
 import {
@@ -66,19 +68,20 @@ function handle(state: RaftState, input: Input<RaftMessage>, effects: Effects): 
       return;
     case 'propose':
       if (role.name === 'leader') onPropose(state, role, input.proposals, effects);
-      else effects.push({ type: 'refused', reason: 'not-leader' });
+      else refuse(state, { type: 'refused', reason: 'not-leader' }, effects);
       return;
     case 'persisted':
       persisted(state, input.mark, effects);
       return;
     case 'read':
       if (role.name === 'leader') onRead(state, role, input, effects);
-      else effects.push({ type: 'read-refused', read: input.read });
+      else refuse(state, { type: 'read-refused', read: input.read }, effects);
       return;
     case 'peer-down':
-      peerDown(state, input.peer, effects);
+      onPeerDown(state, input.peer, effects);
       return;
     case 'peer-silent':
+      onPeerSilent(state, input.peer, effects);
       return;
     case 'transfer':
       if (role.name === 'leader') onTransfer(state, role, input.to, effects);
@@ -108,6 +111,12 @@ function handle(state: RaftState, input: Input<RaftMessage>, effects: Effects): 
   }
 }
 
+/** Somebody wants a leader, and looks for it here: not a time to rest. */
+function refuse(state: RaftState, refusal: Effects[number], effects: Effects): void {
+  wakeFollower(state);
+  effects.push(refusal);
+}
+
 /** The first thing that happens in the epoch, so nobody can have stood against it yet. */
 function takeAppointment(state: RaftState, effects: Effects): void {
   const { currentTerm, votedFor, options, log } = state;
@@ -120,6 +129,7 @@ function takeAppointment(state: RaftState, effects: Effects): void {
 function tick(state: RaftState, effects: Effects): void {
   const { role, nowMs } = state;
   if (role.name === 'leader') tickLeader(state, role, effects);
+  else if (role.name === 'follower' && role.rests) return;
   else if (!mayCampaign(state)) return;
   else if (nowMs >= state.electionDueMs) campaign(state, effects);
   else if (role.name !== 'follower' && nowMs >= role.askAgainAtMs) askAgain(state, role, effects);
@@ -179,6 +189,7 @@ function onReplyToLeader(
   const progress = role.progress.get(from);
   invariant(progress !== undefined, 'a leader knows every peer');
   progress.lastHeardMs = state.nowMs;
+  progress.isGone = false;
   switch (reply.type) {
     case 'append-accepted':
       onAppendAccepted(state, { peer: from, progress }, reply, effects);
@@ -203,20 +214,6 @@ function persisted(state: RaftState, mark: number, effects: Effects): void {
   if (role.name === 'candidate' && state.durability.durableTerm === state.currentTerm) {
     onOwnVoteDurable(state, role, effects);
   }
-}
-
-/**
- * A hint that may be wrong: it only shortens the wait for an election, which is decided as ever. Members
- * stand one after the other, by rank, so that they do not take each other's votes.
- */
-function peerDown(state: RaftState, peer: NodeId, effects: Effects): void {
-  if (state.role.name !== 'follower' || state.role.leader !== peer) return;
-  becomeFollower(state, 'leader-down', { term: state.currentTerm, leader: undefined }, effects);
-  state.lastHeardLeaderMs = Number.NEGATIVE_INFINITY;
-  const { members, self, heartbeatMs } = state.options;
-  const rank = members.filter((member) => member !== peer).indexOf(self);
-  if (rank === 0 && mayCampaign(state)) campaign(state, effects);
-  else state.electionDueMs = state.nowMs + (rank * heartbeatMs) / 5;
 }
 
 function compacted(state: RaftState, index: LogIndex): void {

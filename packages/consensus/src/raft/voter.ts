@@ -11,11 +11,13 @@ import {
 } from './election-restriction.ts';
 import { isReleased } from './leadership-transfer.ts';
 import type { PreVoteRequest, VoteRequest } from './message.ts';
+import { keepAwake, wakeFollower } from './quiescence.ts';
 import { becomeFollower } from './role-change.ts';
 import { type Effects, type RaftState, resetElectionTimer } from './state.ts';
 
 /** Binds nobody, so neither term nor timer changes. */
 export function onPreVoteRequest(state: RaftState, from: NodeId, request: PreVoteRequest): void {
+  disturb(state, from);
   if (request.term > state.currentTerm && isLoyal(state)) return;
   const granted = mayGrantPreVote(asVoter(state), asCandidacy(from, request));
   const term = granted ? request.term : state.currentTerm;
@@ -23,6 +25,7 @@ export function onPreVoteRequest(state: RaftState, from: NodeId, request: PreVot
 }
 
 export function onVoteRequest(state: RaftState, from: NodeId, request: VoteRequest, effects: Effects): void {
+  disturb(state, from);
   // Only a stale request is answered by the loyal, and one that this server has answered before. The term alone
   // does not tell: a mere reply may have brought this server to the candidate's term, and the leader that it
   // heard in the term before may still count on its loyalty.
@@ -40,6 +43,16 @@ export function onVoteRequest(state: RaftState, from: NodeId, request: VoteReque
     resetElectionTimer(state);
   }
   state.durability.sendWhenWritten(from, { type: 'vote-reply', term: state.currentTerm, granted });
+}
+
+/** Who asks for votes has missed something: nobody rests while it does. */
+function disturb(state: RaftState, candidate: NodeId): void {
+  const { role } = state;
+  wakeFollower(state);
+  if (role.name !== 'leader') return;
+  const progress = role.progress.get(candidate);
+  if (progress !== undefined) progress.isGone = false;
+  keepAwake(state, role);
 }
 
 /** Whether this server owes a leader that it elects nobody else now, and that leader has not given way. */

@@ -13,7 +13,7 @@ describe('terms', () => {
 
   test.each([
     [{ type: 'append', term: 2, prevIndex: 0, prevTerm: 0, commitIndex: 0, entries: [] }, 'append-rejected'],
-    [{ type: 'heartbeat', term: 2, commitIndex: 0, round: 4 }, 'heartbeat-reply'],
+    [{ type: 'heartbeat', term: 2, commitIndex: 0, round: 4, rests: false }, 'heartbeat-reply'],
     [voteRequest(2), 'vote-reply'],
   ] as const)(
     '[Raft §5.1] a request with a stale term is rejected, and told the newer: %o',
@@ -35,7 +35,7 @@ describe('terms', () => {
 
   test('a stranger cannot raise the term', () => {
     const server = new LoneServer();
-    server.receive('x', { type: 'heartbeat', term: 9, commitIndex: 0, round: 1 });
+    server.receive('x', { type: 'heartbeat', term: 9, commitIndex: 0, round: 1, rests: false });
     expect(server.status.reign).toBe(0);
     expect(server.said).toEqual([]);
   });
@@ -46,7 +46,7 @@ describe('standing for election', () => {
     const server = new LoneServer();
     for (let beat = 1; beat < 20; beat++) {
       server.pass(100);
-      server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: beat });
+      server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: beat, rests: false });
     }
     expect(server.status).toMatchObject({ role: 'follower', leader: 'b', reign: 1 });
   });
@@ -129,13 +129,13 @@ describe('standing for election', () => {
 
   test('[Raft §5.2] a candidate that hears the leader of its term follows it', () => {
     const server = new LoneServer().stand();
-    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 1 });
+    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 1, rests: false });
     expect(server.status).toMatchObject({ role: 'follower', leader: 'b', reign: 1 });
   });
 
   test('[Raft §5.2] a candidate that hears a leader of a smaller term goes on', () => {
     const server = new LoneServer({ term: 4 }).stand();
-    server.receive('b', { type: 'heartbeat', term: 4, commitIndex: 0, round: 1 });
+    server.receive('b', { type: 'heartbeat', term: 4, commitIndex: 0, round: 1, rests: false });
     expect(server.status).toMatchObject({ role: 'candidate', reign: 5 });
   });
 
@@ -262,7 +262,7 @@ describe('voting', () => {
 
   test('[RaftThesis §4.2.3] who has just heard a leader takes no part in an election, and keeps its term', () => {
     const server = new LoneServer();
-    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 1 });
+    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 1, rests: false });
     server.sync();
     server.listen().pass(140);
     server.receive('c', { type: 'pre-vote-request', term: 5, lastIndex: 9, lastTerm: 4 });
@@ -292,7 +292,7 @@ describe('voting', () => {
 describe('a hint that the leader is down', () => {
   const following = (leader: string, members: readonly string[]): LoneServer => {
     const server = new LoneServer({ members });
-    server.receive(leader, { type: 'heartbeat', term: 1, commitIndex: 0, round: 1 });
+    server.receive(leader, { type: 'heartbeat', term: 1, commitIndex: 0, round: 1, rests: false });
     server.sync();
     return server.listen();
   };

@@ -16,7 +16,7 @@ const messages: readonly Untyped<RaftMessage>[] = [
   appendOf({ term: 3, prev: [2, 1] }),
   { type: 'append-accepted', term: 3, matchIndex: 9 },
   { type: 'append-rejected', term: 3, prevIndex: 9, hintIndex: 4, hintTerm: 2 },
-  { type: 'heartbeat', term: 3, commitIndex: 9, round: 4 },
+  { type: 'heartbeat', term: 3, commitIndex: 9, round: 4, rests: false },
   { type: 'heartbeat-reply', term: 3, round: 0 },
 ];
 

@@ -146,7 +146,7 @@ describe('installing a snapshot', () => {
 
   test('one that is older than what is committed is acknowledged, and changes nothing', () => {
     const server = new LoneServer({ terms: [1, 1, 1] });
-    server.receive('b', { type: 'heartbeat', term: 5, commitIndex: 3, round: 1 });
+    server.receive('b', { type: 'heartbeat', term: 5, commitIndex: 3, round: 1, rests: false });
     server.sync();
     server.listen().step(received(2, 1));
     expect(server.terms).toEqual([1, 1, 1]);

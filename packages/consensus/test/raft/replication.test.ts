@@ -233,31 +233,31 @@ describe('the follower takes entries', () => {
 
   test('a heartbeat is answered at once while entries wait for the disk, unless its term is new', () => {
     const server = new LoneServer();
-    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 1 });
+    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 1, rests: false });
     expect(server.said).toEqual([]);
     server.sync();
     expect(server.heard('heartbeat-reply')).toMatchObject([{ message: { term: 1, round: 1 } }]);
     server.listen().receive('b', appendOf({ term: 1, prev: [0, 0], terms: [1] }));
-    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 2 });
+    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 2, rests: false });
     expect(server.said).toMatchObject([{ message: { type: 'heartbeat-reply', round: 2 } }]);
   });
 
   test('a heartbeat commits what was acknowledged', () => {
     const server = new LoneServer({ terms: [1, 1] });
-    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 2, round: 1 });
+    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 2, round: 1, rests: false });
     expect(server.done('committed')).toMatchObject([{ entries: [{ index: 1 }, { index: 2 }] }]);
   });
 
   test('a log that ends before what the leader knows as acknowledged stops the server', () => {
     const server = new LoneServer({ terms: [1] });
-    const heartbeat = { type: 'heartbeat', term: 1, commitIndex: 2, round: 1 } as const;
+    const heartbeat = { type: 'heartbeat', term: 1, commitIndex: 2, round: 1, rests: false } as const;
     expect(() => server.receive('b', heartbeat)).toThrow('what was acknowledged is in the log');
   });
 
   test('two leaders of one term stop the server', () => {
     const server = new LoneServer();
-    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 1 });
-    const heartbeat = { type: 'heartbeat', term: 1, commitIndex: 0, round: 1 } as const;
+    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 1, rests: false });
+    const heartbeat = { type: 'heartbeat', term: 1, commitIndex: 0, round: 1, rests: false } as const;
     expect(() => server.receive('c', heartbeat)).toThrow('at most one leader per term');
   });
 });
@@ -323,7 +323,7 @@ describe('what must not be', () => {
 
   test('a conflict with a committed entry stops the server', () => {
     const server = new LoneServer({ terms: [1, 1] });
-    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 2, round: 1 });
+    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 2, round: 1, rests: false });
     const conflict = appendOf({ term: 2, prev: [1, 1], terms: [2] });
     expect(() => server.receive('c', conflict)).toThrow('what is committed is never replaced');
   });

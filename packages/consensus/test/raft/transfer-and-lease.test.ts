@@ -142,7 +142,7 @@ describe('[RaftThesis §6.4.1] the loyalty that a lease counts on', () => {
   const loyalFollower = (): LoneServer => {
     const server = new LoneServer({ terms: [1] });
     server.pass(200);
-    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 1, round: 1 });
+    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 1, round: 1, rests: false });
     return server.listen();
   };
   const standIn = (server: LoneServer, candidate: string, term: number, gaveWay = 0): void => {
@@ -204,7 +204,7 @@ describe('[RaftThesis §6.4.1] the loyalty that a lease counts on', () => {
     const server = new LoneServer({ terms: [1] });
     server.pass(160);
     standIn(server, 'c', 2);
-    server.receive('c', { type: 'heartbeat', term: 2, commitIndex: 1, round: 1 });
+    server.receive('c', { type: 'heartbeat', term: 2, commitIndex: 1, round: 1, rests: false });
     server.listen();
     standIn(server, 'c', 2);
     expect(server.heard('vote-reply')).toMatchObject([{ message: { granted: true } }]);
