@@ -84,7 +84,7 @@ function crashAtEveryWrite(trial: Trial): void {
   for (const isAppointed of [false, true]) {
     for (let victim = 0; victim < 3; victim++) {
       let writes = 1;
-      while (writes <= 25 && strikeAtWrite(trial, { victim, writes, isAppointed })) writes += 1;
+      while (writes <= 16 && strikeAtWrite(trial, { victim, writes, isAppointed })) writes += 1;
       must(writes > 3, 'a node writes what it is told to keep');
     }
   }
