@@ -4,28 +4,33 @@
  */
 import { assertNever } from '@quorate/core';
 import { EpochFloors } from './epoch-floors.ts';
-import type { Checkpoint } from './frame-buffer.ts';
-import { countsFrom, type ForgetRecord, type LogRecord } from './record.ts';
+import { type Checkpoint, entryHeadBytes } from './frame-buffer.ts';
+import { IndexRanges } from './index-ranges.ts';
+import { countsFrom, type ForgetRecord, type LogEntry, type LogRecord } from './record.ts';
 
-/** The highest entry that a segment may hold for one (group, epoch). */
+/** The entries of one (group, epoch) that are live in a segment: no later record replaced or forgot them. */
 interface Extent {
   readonly sequence: number;
-  lastIndex: number;
+  readonly live: IndexRanges;
+  /** Entries that were ever written to the segment for this log, and their bytes. */
+  entries: number;
+  bytes: number;
 }
 
-interface CatalogLog {
+interface LogName {
   readonly group: number;
   readonly epoch: number;
+}
+
+interface CatalogLog extends LogName {
   hardState: Uint8Array | undefined;
   snapshot: { readonly index: number; readonly reign: number };
-  /** Ascending by segment; only segments whose entries are not all forgotten. */
+  /** Ascending by segment; only segments with a live entry. */
   extents: Extent[];
 }
 
 /** The (group, epoch) whose entries keep the oldest segment, and how many segments it keeps. */
-export interface Pinning {
-  readonly group: number;
-  readonly epoch: number;
+export interface Pinning extends LogName {
   readonly segments: number;
 }
 
@@ -43,8 +48,7 @@ export class Catalog {
     const log = this.#log(record);
     switch (record.type) {
       case 'entries': {
-        const last = record.entries.at(-1);
-        if (last !== undefined) note(log, sequence, last.index);
+        this.#write(log, record.entries, sequence);
         return;
       }
       case 'truncate':
@@ -55,8 +59,7 @@ export class Catalog {
         return;
       case 'snapshot':
         log.snapshot = countsFrom(log.snapshot, record);
-        if (record.discardsLog) log.extents = [];
-        this.#cut(log, Number.MAX_SAFE_INTEGER);
+        this.#cut(log, record.discardsLog ? 0 : Number.MAX_SAFE_INTEGER);
         return;
       default:
         assertNever(record, 'record of the log');
@@ -79,7 +82,7 @@ export class Catalog {
         epoch: log.epoch,
         hardState: log.hardState,
         snapshot: log.snapshot,
-        lastIndex: log.extents.reduce((highest, extent) => Math.max(highest, extent.lastIndex), 0),
+        lastIndex: log.extents.reduce((highest, { live }) => Math.max(highest, live.highest), 0),
       }))
       .sort((a, b) => a.group - b.group || a.epoch - b.epoch);
   }
@@ -111,6 +114,54 @@ export class Catalog {
     return oldest;
   }
 
+  /** The logs that have a live entry in the segment. */
+  logsIn(sequence: number): readonly LogName[] {
+    return this.#all().filter(({ extents }) => extents.some((extent) => extent.sequence === sequence));
+  }
+
+  /** Which entries of one log are live in the segment, as of now; undefined when none is. */
+  liveIn(sequence: number, { group, epoch }: LogName): IndexRanges | undefined {
+    const log = this.#logs.get(group)?.get(epoch);
+    return log?.extents.find((extent) => extent.sequence === sequence)?.live;
+  }
+
+  /** About how many bytes of the log are live entries: of each segment, the part of its entries that is. */
+  liveBytes(): number {
+    let total = 0;
+    for (const { extents } of this.#all()) {
+      for (const { live, entries, bytes } of extents) total += (bytes * live.count) / entries;
+    }
+    return total;
+  }
+
+  #write(log: CatalogLog, entries: readonly LogEntry[], sequence: number): void {
+    let extent = log.extents.at(-1);
+    if (extent?.sequence !== sequence) {
+      extent = { sequence, live: new IndexRanges(), entries: 0, bytes: 0 };
+      log.extents.push(extent);
+    }
+    for (let at = 0; at < entries.length; ) {
+      const first = entries[at]?.index ?? 0;
+      let last = first - 1;
+      for (; entries[at]?.index === last + 1; at++) {
+        last++;
+        extent.entries++;
+        extent.bytes += entryHeadBytes + (entries[at]?.payload.byteLength ?? 0);
+      }
+      for (const other of log.extents) if (other !== extent) other.live.remove(first, last);
+      extent.live.add(first, last);
+    }
+    // An entry that the snapshot holds already is never asked for.
+    extent.live.remove(0, log.snapshot.index);
+    this.#dropEmpty(log);
+  }
+
+  #dropEmpty(log: CatalogLog): void {
+    if (log.extents.every(({ live }) => live.count > 0)) return;
+    log.extents = log.extents.filter(({ live }) => live.count > 0);
+    this.#mayFreeSegments = true;
+  }
+
   #forget(record: ForgetRecord): void {
     this.#floors.raise(record);
     const epochs = this.#logs.get(record.group);
@@ -124,7 +175,7 @@ export class Catalog {
     return [...this.#logs.values()].flatMap((epochs) => [...epochs.values()]);
   }
 
-  #log(of: { readonly group: number; readonly epoch: number }): CatalogLog {
+  #log(of: LogName): CatalogLog {
     let epochs = this.#logs.get(of.group);
     if (epochs === undefined) {
       epochs = new Map();
@@ -141,14 +192,10 @@ export class Catalog {
 
   /** Forgets entries above `after`, and the extents that the snapshot covers by now. */
   #cut(log: CatalogLog, after: number): void {
-    for (const extent of log.extents) extent.lastIndex = Math.min(extent.lastIndex, after);
-    log.extents = log.extents.filter((extent) => extent.lastIndex > log.snapshot.index);
-    this.#mayFreeSegments = true;
+    for (const { live } of log.extents) {
+      live.remove(after + 1, Number.MAX_SAFE_INTEGER);
+      live.remove(0, log.snapshot.index);
+    }
+    this.#dropEmpty(log);
   }
-}
-
-function note(log: CatalogLog, sequence: number, lastIndex: number): void {
-  const latest = log.extents.at(-1);
-  if (latest?.sequence === sequence) latest.lastIndex = Math.max(latest.lastIndex, lastIndex);
-  else log.extents.push({ sequence, lastIndex });
 }

@@ -110,10 +110,19 @@ export function finishFrame(bytes: Uint8Array, view: DataView, at: number): numb
   return end;
 }
 
-/** Whether the frame at `at` is whole, and was written for this place. The frame must lie inside `bytes`. */
-export function isFrameIntact(bytes: Uint8Array, view: DataView, at: number, seed: number): boolean {
+/**
+ * Whether the frame at `at` is whole, and was written for its place: `position` in the segment, which is
+ * `at` when `bytes` are all of it. The frame must lie inside `bytes`.
+ */
+export function isFrameIntact(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  seed: number,
+  position = at,
+): boolean {
   const end = at + paddedBytes(view.getUint32(at + 4, true));
-  const expected = (view.getUint32(at, true) ^ frameMask(seed, at)) >>> 0;
+  const expected = (view.getUint32(at, true) ^ frameMask(seed, position)) >>> 0;
   return crc32(bytes.subarray(at + 4, end)) === expected;
 }
 

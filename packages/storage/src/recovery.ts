@@ -26,8 +26,8 @@ import { judgeTail } from './tail-verdict.ts';
 export interface RecoveryResult {
   readonly logs: readonly RecoveredLog[];
   readonly catalog: Catalog;
-  /** The segments that are in use, ascending; the last one is `tail`. Empty for a blank directory. */
-  readonly sequences: readonly number[];
+  /** The segments in use, ascending, and where each ends; the last is `tail`. Empty for a blank directory. */
+  readonly segments: readonly { readonly sequence: number; readonly end: number }[];
   /** The segment to go on with, cut and synced, and where to go on. */
   readonly tail: { readonly segment: Segment; readonly position: number } | undefined;
   /** A segment of zeroes that follows the tail, if there was one. */
@@ -52,11 +52,13 @@ export async function recoverLog(place: SegmentPlace, segmentBytes: number): Pro
   const replay = new Replay();
   const catalog = new Catalog();
   const sequences = await listSegments(place);
+  const ends: { readonly sequence: number; readonly end: number }[] = [];
   let previous: ReadSegment | undefined;
   let last: ReadSegment | undefined;
   for (const sequence of sequences) {
     previous = last;
     last = await readSegment(place, sequence, { replay, catalog, isOldest: sequence === sequences[0] });
+    ends.push({ sequence, end: last.scan.end });
     if (previous !== undefined) checkFollows(previous, last, sequence === sequences.at(-1));
   }
   if (last !== undefined && judgeTail(last.scan.evidence) === 'rot') throw rotten(last);
@@ -78,7 +80,7 @@ export async function recoverLog(place: SegmentPlace, segmentBytes: number): Pro
   return {
     logs: replay.recovered(),
     catalog,
-    sequences: sequences.filter((sequence) => sequence !== unused?.sequence),
+    segments: ends.filter(({ sequence }) => sequence !== unused?.sequence),
     tail: segment && { segment, position: tail.scan.end },
     next,
   };

@@ -6,6 +6,7 @@
  * when it rejects, nothing is known about it, and the writer must not be used again.
  */
 import type { Catalog, Pinning } from './catalog.ts';
+import { ForwardCopy } from './forward-copy.ts';
 import { commitFrameBytes } from './frame.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 import type { LogRecord } from './record.ts';
@@ -30,9 +31,16 @@ export interface Commit {
   readonly records: readonly LogRecord[];
 }
 
+export interface SegmentSizes {
+  /** What segments grow to. */
+  readonly segmentBytes: number;
+  /** How many segments behind the active one entries may keep before they may be copied forward. */
+  readonly pinnedSegmentsMax: number;
+}
+
 export class SegmentWriter {
   readonly #place: SegmentPlace;
-  readonly #segmentBytes: number;
+  readonly #sizes: SegmentSizes;
   readonly #catalog: Catalog;
   #active: Segment | undefined;
   /** Where the next commit goes in the active segment; everything before it is synced. */
@@ -45,15 +53,23 @@ export class SegmentWriter {
   #cleaning: Promise<void> = Promise.resolve();
   #cleaningFailure: unknown;
 
+  /** Where the segments before the active one end, by sequence. */
+  readonly #ends: Map<number, number>;
+  #copy: ForwardCopy | undefined;
+  #copiedBytes = 0;
+  /** A segment was begun, or copied: there may be another one to be copied. */
+  #mayCopy = true;
+
   /** Goes on where recovery ended. The first commit of a blank log makes its first segment. */
-  constructor(place: SegmentPlace, segmentBytes: number, recovery: RecoveryResult) {
+  constructor(place: SegmentPlace, sizes: SegmentSizes, recovery: RecoveryResult) {
     this.#place = place;
-    this.#segmentBytes = segmentBytes;
+    this.#sizes = sizes;
+    this.#ends = new Map(recovery.segments.map(({ sequence, end }) => [sequence, end]));
     this.#catalog = recovery.catalog;
     this.#active = recovery.tail?.segment;
     this.#position = recovery.tail?.position ?? 0;
     this.#next = recovery.next && Promise.resolve(recovery.next);
-    this.#oldestOnDisk = recovery.sequences[0] ?? 1;
+    this.#oldestOnDisk = recovery.segments[0]?.sequence ?? 1;
     this.#oldestNeeded = this.#catalog.oldestNeeded(this.#active?.sequence ?? 1);
   }
 
@@ -66,13 +82,18 @@ export class SegmentWriter {
     return this.#active && this.#catalog.pinning(this.#active.sequence);
   }
 
-  /** Writes and syncs one commit; resolves with the bytes it took. */
+  /** Bytes of entries that were copied forward. */
+  get copiedBytes(): number {
+    return this.#copiedBytes;
+  }
+
+  /** Writes and syncs one commit, and before it one of copies if some are due; resolves with its bytes. */
   async commit(commit: Commit): Promise<number> {
     if (this.#cleaningFailure !== undefined) throw this.#cleaningFailure;
     const oldestNeeded = this.#oldestNeeded;
-    const active = this.#active;
-    const fits = active !== undefined && this.#position + commit.frames.length <= active.sizeBytes;
-    const bytes = fits ? await this.#goOn(active, commit) : await this.#beginNext(commit);
+    const copies = this.#copy?.take();
+    if (copies !== undefined) this.#copiedBytes += await this.#write(copies);
+    const bytes = await this.#write(commit);
     // The segments before `oldestNeeded` go only now that the log itself says they may be missing.
     while (this.#oldestOnDisk < oldestNeeded) this.#removeLater(this.#oldestOnDisk++);
     this.#lookAhead();
@@ -85,6 +106,12 @@ export class SegmentWriter {
     await this.#cleaning;
     await next?.file.close();
     await this.#active?.file.close();
+  }
+
+  #write(commit: Commit): Promise<number> {
+    const active = this.#active;
+    const fits = active !== undefined && this.#position + commit.frames.length <= active.sizeBytes;
+    return fits ? this.#goOn(active, commit) : this.#beginNext(commit);
   }
 
   async #goOn(active: Segment, { frames, records }: Commit): Promise<number> {
@@ -117,7 +144,11 @@ export class SegmentWriter {
     await segment.file.write([head.view(), frames.view(commitFrameBytes)], 0);
     await segment.file.datasync();
     const retired = this.#active;
-    if (retired !== undefined) this.#clean(() => retired.file.close());
+    if (retired !== undefined) {
+      this.#ends.set(retired.sequence, this.#position);
+      this.#clean(() => retired.file.close());
+    }
+    this.#mayCopy = true;
     this.#active = segment;
     this.#position = bytes;
     return bytes;
@@ -151,7 +182,7 @@ export class SegmentWriter {
 
   #prepare(): Promise<Segment> {
     const active = this.#active;
-    const sizeBytes = segmentSize(this.#segmentBytes, active?.sizeBytes);
+    const sizeBytes = segmentSize(this.#sizes.segmentBytes, active?.sizeBytes);
     return createSegment(this.#place, (active?.sequence ?? 0) + 1, sizeBytes);
   }
 
@@ -164,10 +195,34 @@ export class SegmentWriter {
       this.#next.catch(() => undefined);
     }
     if (this.#catalog.takeMayFreeSegments()) this.#oldestNeeded = this.#catalog.oldestNeeded(active.sequence);
+    if (this.#copy?.isOver === true) {
+      this.#copy = undefined;
+      this.#mayCopy = true;
+    }
+    if (this.#mayCopy && this.#copy === undefined) this.#copyIfDue(active);
+  }
+
+  /**
+   * Copies the oldest segment that is needed, once too many are kept and at least half of what they hold
+   * is not live. So a log is at most twice as long as what is live in it, or within its allowance, and
+   * over time no more is copied than is freed.
+   */
+  #copyIfDue(active: Segment): void {
+    this.#mayCopy = false;
+    const oldest = this.#catalog.oldestNeeded(active.sequence);
+    const end = this.#ends.get(oldest);
+    if (end === undefined || active.sequence - oldest <= this.#sizes.pinnedSegmentsMax) return;
+    let writtenBytes = this.#position;
+    for (const [sequence, bytes] of this.#ends) if (sequence >= oldest) writtenBytes += bytes;
+    if (this.#catalog.liveBytes() * 2 > writtenBytes) return;
+    const copy = new ForwardCopy(this.#place, this.#catalog, oldest);
+    this.#copy = copy;
+    this.#clean(() => copy.read(end));
   }
 
   /** One after the other, each with a sync of the directory: so a crash leaves no gap between segments. */
   #removeLater(sequence: number): void {
+    this.#ends.delete(sequence);
     this.#clean(async () => {
       await this.#place.fileSystem.remove(segmentPath(this.#place.directory, sequence));
       await this.#place.fileSystem.syncDirectory(this.#place.directory);

@@ -28,6 +28,11 @@ export interface WriteAheadLogOptions {
    * at once, and a commit larger than a segment makes its own segment larger. Default 64 MiB.
    */
   readonly segmentBytes?: number;
+  /**
+   * How many segments behind the present one a resting group may keep, 1 or more: beyond that its entries
+   * are copied forward, once half of the log is no longer needed. Default 4.
+   */
+  readonly pinnedSegmentsMax?: number;
   /** Identity of the disk, at most 64 bytes of UTF-8: a log made under another one is refused. Default ''. */
   readonly diskId?: string;
   /** The directory is known to have held a log: when there is none, that is ERR_LOG_CORRUPT. Default false. */
@@ -45,6 +50,8 @@ export interface WriteAheadLogStatus {
   readonly groupCommits: number;
   /** Bytes appended and not durable yet. */
   readonly pendingBytes: number;
+  /** Bytes of commits that copied old entries forward since the log was opened; not part of `syncedBytes`. */
+  readonly copiedBytes: number;
   /** Whose entries keep the oldest segments: a snapshot of that group would let them go. */
   readonly pinnedBy: Pinning | undefined;
   /** Why the log has stopped, if it has. */
@@ -59,6 +66,7 @@ interface Batch {
 }
 
 const segmentBytesDefault = 64 * 1024 * 1024;
+const pinnedSegmentsMaxDefault = 4;
 /** A batch takes no further append once it is this large, or fills this part of a segment. */
 const batchBytesMax = 4 * 1024 * 1024;
 const batchPartMax = 1 / 4;
@@ -91,8 +99,12 @@ export class WriteAheadLog {
    */
   static async open(options: WriteAheadLogOptions): Promise<WriteAheadLog> {
     const { fileSystem, directory, diskId = '', segmentBytes = segmentBytesDefault } = options;
+    const { pinnedSegmentsMax = pinnedSegmentsMaxDefault } = options;
     if (!Number.isSafeInteger(segmentBytes) || segmentBytes < 1024 || segmentBytes > 2 ** 30) {
       throw optionInvalid('segmentBytes', segmentBytes, 'a whole number of bytes from 1 KiB to 1 GiB');
+    }
+    if (!Number.isSafeInteger(pinnedSegmentsMax) || pinnedSegmentsMax < 1) {
+      throw optionInvalid('pinnedSegmentsMax', pinnedSegmentsMax, 'a whole number of at least 1');
     }
     if (Buffer.byteLength(diskId) > diskIdBytesMax || diskId.includes('\0')) {
       throw optionInvalid('diskId', diskId, `at most ${diskIdBytesMax} bytes of UTF-8, none of them zero`);
@@ -104,7 +116,7 @@ export class WriteAheadLog {
       const details = { path: directory, position: 0 };
       throw new CodedError('ERR_LOG_CORRUPT', `${directory} has held a log, which is gone`, details);
     }
-    const writer = new SegmentWriter(place, segmentBytes, recovery);
+    const writer = new SegmentWriter(place, { segmentBytes, pinnedSegmentsMax }, recovery);
     try {
       await writer.commit(newBatch());
     } catch (error) {
@@ -164,6 +176,7 @@ export class WriteAheadLog {
       syncedBytes: this.#syncedBytes,
       groupCommits: this.#groupCommits,
       pendingBytes: batches.reduce((bytes, { frames }) => bytes + frames.length, 0),
+      copiedBytes: this.#writer.copiedBytes,
       pinnedBy: this.#writer.pinnedBy,
       failure: this.#failure,
     };

@@ -14,7 +14,7 @@ import {
 } from '../src/index.ts';
 import { describeRecords, describeRecovered, entriesRecord, promiseClock, quiet } from './log-twin.ts';
 
-function setUp(segmentBytes = 64 * 1024) {
+function setUp(segmentBytes = 64 * 1024, pinnedSegmentsMax = 4) {
   const memory = new MemoryFileSystem();
   const events: DiskEvent[] = [];
   const failures: CodedError[] = [];
@@ -33,6 +33,7 @@ function setUp(segmentBytes = 64 * 1024) {
       directory: '/log',
       clock: promiseClock,
       segmentBytes,
+      pinnedSegmentsMax,
       onFailure: (error) => failures.push(error),
     });
   return { memory, events, failures, faulty, open };
@@ -171,8 +172,8 @@ describe('segments', () => {
     expect(describeRecovered((await open()).recovered)).toBe(describeRecords(records));
   });
 
-  test('a group that is behind pins the segments that hold its entries', async () => {
-    const { open } = setUp(2_048);
+  test('a group that is behind pins the segments that hold its entries, within its allowance', async () => {
+    const { open } = setUp(2_048, 100);
     const log = await open();
     await append(log, entriesRecord(1, new Uint8Array(10), 5));
     for (let index = 1; index <= 20; index++) {
