@@ -157,6 +157,54 @@ describe('the acceptor', () => {
 });
 
 describe('the proposer', () => {
+  test('[PaxosSimple §2.2] may abandon a proposal in the middle of the protocol, and never makes it anew', () => {
+    const member = new Member();
+    const first = member.prepares();
+    member.receive('a', { type: 'nack', ballot: first, promised: ballot(roundOf(first) + 1, 0) });
+    member.receive('c', promise(first));
+    expect(member.status.role).toBe('follower');
+    expect(member.take('accept')).toEqual([]);
+    expect(member.prepares()).toBeGreaterThan(first);
+  });
+
+  test('[PaxosSimple §3] knowing 1-134, 138 and 139, asks about the rest, adopts 135 and 140, and fills 136 and 137', () => {
+    const member = new Member();
+    const b1 = ballot(1, 0);
+    const known = Array.from({ length: 134 }, (_, at) => entry(at + 1, b1, `c${at + 1}`));
+    member.receive('a', accept(b1, known, 134));
+    member.receive('a', accept(b1, [entry(138, b1, 'c138'), entry(139, b1, 'c139')], 134));
+    member.sync();
+    member.pass(310);
+    for (const { to, canvass } of member.take('canvass')) {
+      member.receive(to, { type: 'canvass-reply', canvass, granted: true, promised: b1 });
+    }
+    member.sync();
+    const [asked] = member.take('prepare');
+    expect(asked?.fromSlot).toBe(135);
+    const report = [entry(135, b1, 'c135'), entry(140, b1, 'c140')];
+    member.receive('c', promise(asked?.ballot ?? b1, { fromSlot: slot(135), accepted: report }));
+    const proposed = member.take('accept')[0]?.entries.map((value) => [value.index, textOf(value)]);
+    expect(proposed).toEqual([
+      [135, 'c135'],
+      [136, '-'],
+      [137, '-'],
+      [138, 'c138'],
+      [139, 'c139'],
+      [140, 'c140'],
+    ]);
+    // Command 141 does not wait until 140 is chosen.
+    member.propose('c141');
+    expect(member.take('accept')[0]?.entries.map(({ index }) => index)).toEqual([141]);
+  });
+
+  test('[PaxosSimple §2.4] that runs into a higher number learns it, and its next is above', () => {
+    const member = new Member();
+    const first = member.prepares();
+    const seen = ballot(roundOf(first) + 40, 2);
+    member.receive('c', { type: 'nack', ballot: first, promised: seen });
+    expect(member.prepares()).toBeGreaterThan(seen);
+  });
+
   test('[PaxosSimple §2.5] begins a phase 1 with a number higher than any it has used, durable before it is sent', () => {
     const member = new Member();
     member.pass(310);
@@ -340,6 +388,46 @@ describe('what is chosen', () => {
     member.sync();
     expect(member.take('accepted').at(-1)).toMatchObject({ to: 'c', ballot: high, first: 1, last: 1 });
     expect(() => member.receive('c', accept(high, [entry(1, high, 'other')]))).toThrow('is chosen');
+  });
+});
+
+describe('what follows from the promises', () => {
+  test('[PaxosSimple §2.2, P1] an acceptor accepts the first proposal that it receives', () => {
+    const member = new Member();
+    member.receive('c', accept(ballot(1, 2), [entry(1, ballot(1, 2), 'x')]));
+    member.sync();
+    expect(member.take('accepted')).toMatchObject([{ to: 'c', first: 1, last: 1 }]);
+  });
+
+  test('[PaxosSimple §2.2, P2c] a proposal above others has the value of the highest of them, for every quorum that reports', () => {
+    const [b1, b2, b3] = [ballot(1, 0), ballot(2, 2), ballot(3, 3)];
+    const accepted = { a: entry(1, b1, 'x'), c: entry(1, b2, 'y'), d: entry(1, b3, 'z'), e: undefined };
+    const names = ['a', 'c', 'd', 'e'] as const;
+    for (const one of names) {
+      for (const other of names) {
+        if (one === other) continue;
+        const member = new Member('b', ['a', 'b', 'c', 'd', 'e']);
+        const mine = member.prepares(b3);
+        for (const name of [one, other]) {
+          const value = accepted[name];
+          member.receive(name, promise(mine, { accepted: value === undefined ? [] : [value] }));
+        }
+        expect(member.status.role).toBe('leader');
+        const highest = [accepted[one], accepted[other]]
+          .filter((value) => value !== undefined)
+          .sort((left, right) => right.reign - left.reign)[0];
+        expect(member.take('accept')[0]?.entries.map(textOf)).toEqual(highest && [textOf(highest)]);
+      }
+    }
+  });
+
+  test('[PaxosSimple §2.3] a learner that heard of no choice finds it out when a proposal is made anew', () => {
+    const member = new Member();
+    const mine = member.leads({ a: [entry(1, ballot(1, 0), 'x')] });
+    member.sync();
+    expect(member.chosen).toEqual([]);
+    member.receive('c', accepted(mine, 1));
+    expect(member.chosen).toEqual(['x']);
   });
 });
 
