@@ -2,21 +2,22 @@
  * What a leader knows of one follower's log, and how boldly it sends. [Raft §5.3], [RaftThesis §10.2.1]
  *
  * While probing it sends one append and waits, since it may be wrong about where the logs meet. Once
- * one has matched it replicates: appends follow each other without waiting, up to a window. When the
- * follower needs what the leader has forgotten, a snapshot goes out and appends rest.
+ * one has matched it replicates: appends follow each other without waiting, up to a window. When nothing
+ * is answered any more it asks before it repeats anything. When the follower needs what the leader has
+ * forgotten, a snapshot goes out and appends rest.
  */
 import { invariant } from '@quorate/core';
 import type { LogIndex } from '../protocol.ts';
+import { InFlight } from './in-flight.ts';
 
 export interface Progress {
-  state: 'probe' | 'replicate' | 'snapshot';
+  state: 'probe' | 'replicate' | 'stalled' | 'snapshot';
   /** The follower's log is durable and equal to the leader's up to here. Never lowered. */
   matchIndex: LogIndex;
   /** The next entry to send. Invariant: nextIndex > matchIndex. */
   nextIndex: LogIndex;
-  /** The last index of each append under way, ascending. */
-  inFlight: LogIndex[];
-  /** What is under way counts as lost when nothing was answered by then. */
+  readonly inFlight: InFlight;
+  /** What is under way is asked about when nothing was answered by then. */
   retryAtMs: number;
   /** When any answer of this term came. */
   lastHeardMs: number;
@@ -30,12 +31,13 @@ export interface Progress {
   snapshotIndex: LogIndex;
 }
 
-export function newProgress(lastIndex: LogIndex, nowMs: number): Progress {
+/** @param appendsMax how many appends may ever be under way */
+export function newProgress(lastIndex: LogIndex, appendsMax: number, nowMs: number): Progress {
   return {
     state: 'probe',
     matchIndex: 0 as LogIndex,
     nextIndex: (lastIndex + 1) as LogIndex,
-    inFlight: [],
+    inFlight: new InFlight(appendsMax),
     retryAtMs: nowMs,
     lastHeardMs: nowMs,
     isGone: false,
@@ -50,35 +52,36 @@ export function becomeProbe(progress: Progress, nextIndex: LogIndex): void {
   invariant(nextIndex > progress.matchIndex, 'what has matched is not probed again');
   progress.state = 'probe';
   progress.nextIndex = nextIndex;
-  progress.inFlight = [];
+  progress.inFlight.clear();
 }
 
+/** Sends on from what has matched, whatever else was sent before. */
 export function becomeReplicate(progress: Progress): void {
   progress.state = 'replicate';
   progress.nextIndex = (progress.matchIndex + 1) as LogIndex;
-  progress.inFlight = [];
+  progress.inFlight.clear();
+}
+
+/** Nothing was answered in time: what is under way may be lost, or may wait in front of a slow disk. */
+export function becomeStalled(progress: Progress): void {
+  invariant(progress.state === 'replicate', 'only a stream of appends can stall');
+  progress.state = 'stalled';
+}
+
+/** It was only late: nothing has to be sent again. */
+export function resumeReplicate(progress: Progress): void {
+  invariant(progress.state === 'stalled', 'only what has stalled is resumed');
+  progress.state = 'replicate';
 }
 
 export function becomeSnapshot(progress: Progress): void {
   progress.state = 'snapshot';
-  progress.inFlight = [];
-}
-
-/** Whether one more append may go out. */
-export function hasRoom(progress: Progress, appendsInFlightMax: number): boolean {
-  switch (progress.state) {
-    case 'probe':
-      return progress.inFlight.length === 0;
-    case 'replicate':
-      return progress.inFlight.length < appendsInFlightMax;
-    case 'snapshot':
-      return false;
-  }
+  progress.inFlight.clear();
 }
 
 /** Takes note of an append; `last` is its last entry. A probe stays where it is until it is answered. */
-export function noteSent(progress: Progress, last: LogIndex): void {
-  progress.inFlight.push(last);
+export function noteSent(progress: Progress, last: LogIndex, bytes: number): void {
+  progress.inFlight.add(last, bytes);
   if (progress.state === 'replicate') progress.nextIndex = (last + 1) as LogIndex;
 }
 
@@ -87,8 +90,6 @@ export function noteMatch(progress: Progress, matchIndex: LogIndex): boolean {
   const isNews = matchIndex > progress.matchIndex;
   if (isNews) progress.matchIndex = matchIndex;
   if (progress.nextIndex <= progress.matchIndex) progress.nextIndex = (progress.matchIndex + 1) as LogIndex;
-  let answered = 0;
-  while ((progress.inFlight[answered] ?? Number.POSITIVE_INFINITY) <= matchIndex) answered += 1;
-  if (answered > 0) progress.inFlight.splice(0, answered);
+  progress.inFlight.forgetUpTo(matchIndex);
   return isNews;
 }

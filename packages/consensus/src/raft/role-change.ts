@@ -74,8 +74,9 @@ export function becomeCandidate(state: RaftState, gaveWay: Term): Campaigner {
 export function becomeLeader(state: RaftState, because: 'votes-won' | 'appointed'): Leader {
   checkTransition(state.role.name, because, 'leader');
   const lastIndex: LogIndex = state.log.lastIndex;
+  const { appendsInFlightMax } = state.options;
   const progress = new Map<NodeId, Progress>();
-  for (const peer of state.peers) progress.set(peer, newProgress(lastIndex, state.nowMs));
+  for (const peer of state.peers) progress.set(peer, newProgress(lastIndex, appendsInFlightMax, state.nowMs));
   const leader: Leader = {
     name: 'leader',
     progress,

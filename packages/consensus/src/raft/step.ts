@@ -192,8 +192,9 @@ function onReplyToLeader(
   progress.isGone = false;
   switch (reply.type) {
     case 'append-accepted':
-      onAppendAccepted(state, { peer: from, progress }, reply, effects);
-      advanceCommit(state, role, effects);
+      if (onAppendAccepted(state, { peer: from, progress }, reply, effects)) {
+        advanceCommit(state, role, effects);
+      }
       advanceTransfer(state, role, effects);
       return;
     case 'append-rejected':

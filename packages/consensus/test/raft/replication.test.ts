@@ -112,16 +112,44 @@ describe('the window of a peer', () => {
     expect(server.heard('append')).toMatchObject([{ to: 'b', message: { prevIndex: 2, entries: [{}, {}] } }]);
   });
 
-  test('what is not answered is sent again', () => {
+  test('what is not answered is asked for, and sent again when it is lost', () => {
     const server = established();
     server.propose('x');
     server.listen().pass(90);
     expect(server.heard('append')).toEqual([]);
     server.pass(10);
-    const message = { prevIndex: 1, entries: [{ index: 2 }] };
+    const question = { prevIndex: 1, entries: [] };
     expect(server.heard('append')).toMatchObject([
-      { to: 'b', message },
-      { to: 'c', message },
+      { to: 'b', message: question },
+      { to: 'c', message: question },
+    ]);
+    server.listen().acknowledge('b', 1);
+    expect(server.heard('append')).toMatchObject([
+      { to: 'b', message: { prevIndex: 1, entries: [{ index: 2 }] } },
+    ]);
+  });
+
+  test('what was only late is not sent again', () => {
+    const server = established();
+    server.propose('x');
+    server.propose('y');
+    server.pass(100);
+    server.listen().acknowledge('b', 2);
+    expect(server.heard('append')).toEqual([]);
+    server.propose('z');
+    expect(server.heard('append')).toMatchObject([
+      { to: 'b', message: { prevIndex: 3, entries: [{ index: 4 }] } },
+    ]);
+  });
+
+  test('a question that was lost is asked again', () => {
+    const server = established();
+    server.propose('x');
+    server.pass(100);
+    server.listen().pass(100);
+    expect(server.heard('append').map(({ to, message }) => [to, message.entries.length])).toEqual([
+      ['b', 0],
+      ['c', 0],
     ]);
   });
 
