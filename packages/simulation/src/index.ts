@@ -1,4 +1,7 @@
 /** The public surface of `@quorate/simulation`. */
+
+export { type Calmable, calmable } from './circumstances.ts';
+export { type StrikeKind, strikeKinds } from './fault-plan.ts';
 export {
   type History,
   type HistoryOperation,
@@ -37,6 +40,9 @@ export { readScenario, rewriteScenario, scenarioNames } from './scenario/catalog
 export { firstDifference, type PlayedTranscript, playTranscript } from './scenario/play.ts';
 export type { Transcript } from './scenario/transcript.ts';
 export { commandForms } from './scenario/vocabulary.ts';
+export { type Shrunk, shrink } from './shrink.ts';
 export { type SimulationOptions, type SimulationResult, simulate } from './simulate.ts';
 export type { FaultCounts } from './simulated-cluster.ts';
 export type { NetworkCounts } from './simulated-network.ts';
+export type { CountsByLevel } from './simulated-workload.ts';
+export type { StrikeCounts } from './striker.ts';

@@ -1,10 +1,16 @@
 /**
  * The simulated cluster: nodes, network and clients on one virtual time, and the faults that strike them.
  */
-import { Client, type OpenedReplica, type OpenReplicaOptions, replicaActorName } from '@quorate/consensus';
+import {
+  Client,
+  type ClientOptions,
+  type OpenedReplica,
+  type OpenReplicaOptions,
+  replicaActorName,
+} from '@quorate/consensus';
 import { defineActor, invariant, type NodeId, NodeRuntime, type Random } from '@quorate/core';
 import { SimulatedNetwork, type Sorter } from './simulated-network.ts';
-import { type DiskLatency, SimulatedNode } from './simulated-node.ts';
+import { type DiskLatency, SimulatedNode, type SimulatedNodeOptions } from './simulated-node.ts';
 import type { Trace } from './trace.ts';
 import { NodeClock, type VirtualTime } from './virtual-time.ts';
 
@@ -19,6 +25,12 @@ export interface SimulatedClusterOptions {
   /** Whether the end of a node's thread is told to the others, as it is when they share a process. */
   readonly tellsOfExits: boolean;
   readonly failed: (node: NodeId, error: unknown) => void;
+  /** As in {@link SimulatedNodeOptions}. */
+  readonly machine?: SimulatedNodeOptions['machine'];
+  /** How fast the clocks of a node or client run; default 1. */
+  readonly clockRateOf?: (node: NodeId) => number;
+  /** Limits of the clients' sessions, where not the default. */
+  readonly clientLimits?: ClientOptions['limits'];
   /** Looks at every frame on its way; by default all are passed on at once. */
   readonly sorter?: Sorter;
 }
@@ -29,7 +41,6 @@ export interface FaultCounts {
   kills: number;
   restarts: number;
   pauses: number;
-  partitions: number;
   writesLost: number;
   writesTorn: number;
 }
@@ -38,6 +49,8 @@ interface ClientNode {
   readonly runtime: NodeRuntime;
   readonly clock: NodeClock;
   readonly client: Client;
+  /** Which life of a client of this name it is: 1 for the first. */
+  readonly life: number;
 }
 
 export class SimulatedCluster {
@@ -48,7 +61,6 @@ export class SimulatedCluster {
     kills: 0,
     restarts: 0,
     pauses: 0,
-    partitions: 0,
     writesLost: 0,
     writesTorn: 0,
   };
@@ -79,6 +91,8 @@ export class SimulatedCluster {
           random: random.fork(`node ${name}`),
           latency,
           wallSkewMs: skews.next() * 2_000 - 1_000,
+          clockRate: options.clockRateOf?.(name) ?? 1,
+          machine: options.machine,
           replica: {
             ...options.replica,
             epoch: { number: 1, algorithm: options.algorithm, acceptQuorum: undefined, members },
@@ -111,9 +125,9 @@ export class SimulatedCluster {
       runtime.attachLink(other.name, this.network.connect(name, other.name), other.life);
       other.runtime.attachLink(name, this.network.connect(other.name, name), node.life);
     }
-    for (const [clientName, { runtime: client, client: itself }] of this.#clients) {
-      this.#connect(clientName, client, node);
-      itself.nodeUp(name);
+    for (const [clientName, { client }] of this.#clients) {
+      this.#connect(clientName, node);
+      client.nodeUp(name);
     }
   }
 
@@ -159,14 +173,13 @@ export class SimulatedCluster {
     this.node(name).pause();
   }
 
-  resume(name: NodeId): void {
+  resume(name: NodeId, timersFirst = false): void {
     this.#options.trace.add(this.#options.time.nowMs, `${name} resumes`);
-    this.node(name).resume();
+    this.node(name).resume(timersFirst);
   }
 
   /** Cuts all links between members of different groups. Clients go on reaching everyone. */
   partition(groups: readonly (readonly NodeId[])[]): void {
-    this.counts.partitions += 1;
     this.#options.trace.add(
       this.#options.time.nowMs,
       `partition ${groups.map((group) => group.join('')).join('|')}`,
@@ -196,11 +209,17 @@ export class SimulatedCluster {
     return best?.name;
   }
 
-  /** Adds a client on a node of its own, linked to all members. */
+  /**
+   * Adds a client on a node of its own, linked to all members. One of the same name that lives ends with that,
+   * as a process that is killed: what it has sent may still arrive, what it is answered does not.
+   */
   addClient(name: NodeId): Promise<Client> {
-    const { time, random } = this.#options;
-    const clock = new NodeClock(time);
-    const own = random.fork(`client ${name}`);
+    const { time, random, clientLimits } = this.#options;
+    const former = this.#clients.get(name);
+    former?.clock.end();
+    const life = (former?.life ?? 0) + 1;
+    const clock = new NodeClock(time, { rate: this.#options.clockRateOf?.(name) ?? 1 });
+    const own = random.fork(life === 1 ? `client ${name}` : `client ${name} ${life}`);
     const runtime = new NodeRuntime({ node: name, clock, random: own });
     const [min, max] = this.#options.replica.tuning.electionTimeoutMs;
     return new Promise((resolve) => {
@@ -211,9 +230,10 @@ export class SimulatedCluster {
           nonce: () => `${name} ${own.next()} ${own.next()}`,
           patienceMs: 2 * max,
           backOffMs: min / 6,
+          ...(clientLimits === undefined ? {} : { limits: clientLimits }),
         });
-        this.#clients.set(name, { runtime, clock, client });
-        for (const node of this.#nodes.values()) this.#connect(name, runtime, node);
+        this.#clients.set(name, { runtime, clock, client, life });
+        for (const node of this.#nodes.values()) this.#connect(name, node);
         for (const member of this.members) client.watch(member);
         resolve(client);
         return client.behavior();
@@ -222,19 +242,26 @@ export class SimulatedCluster {
     });
   }
 
-  /** Joins a client to the present life of a node. */
-  #connect(name: NodeId, client: NodeRuntime, node: SimulatedNode): void {
+  /** Joins the present life of a client to the present life of a node. */
+  #connect(name: NodeId, node: SimulatedNode): void {
     const { life, runtime } = node;
-    if (runtime === undefined) return;
+    const client = this.#clients.get(name);
+    if (runtime === undefined || client === undefined) return;
     const isUp = (): boolean => node.life === life && node.runtime !== undefined;
-    runtime.attachLink(name, this.network.connect(node.name, name, isUp), 1);
-    client.attachLink(node.name, this.network.connect(name, node.name, isUp), life);
+    const isWhole = (): boolean => isUp() && this.#clients.get(name) === client;
+    runtime.attachLink(name, this.network.connect(node.name, name, isWhole), client.life);
+    client.runtime.attachLink(node.name, this.network.connect(name, node.name, isUp), life);
   }
 
   #deliver(to: NodeId, from: NodeId, frame: Uint8Array): void {
     const node = this.#nodes.get(to);
     if (node !== undefined) node.deliver(from, frame);
-    else this.#clients.get(to)?.runtime.receiveFrame(from, frame);
+    else this.#toClient(to, from, frame);
+  }
+
+  #toClient(to: NodeId, from: NodeId, frame: Uint8Array): void {
+    const client = this.#clients.get(to);
+    client?.clock.whenAwake(() => client.runtime.receiveFrame(from, frame));
   }
 
   #tellOfExit(name: NodeId): void {

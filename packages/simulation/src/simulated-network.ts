@@ -51,6 +51,8 @@ export class SimulatedNetwork {
   /** Every link that ever was: their counters are counted to the end. */
   readonly #all: ConditionedLink[] = [];
   #weather: Weather = {};
+  /** Links with a weather of their own. */
+  readonly #local = new Map<string, Weather>();
   readonly #cut = new Set<string>();
   readonly #sorter: Sorter;
 
@@ -90,7 +92,7 @@ export class SimulatedNetwork {
       clock: this.#clock,
       random: this.#random.fork(`${name} ${this.#all.length}`),
     });
-    link.setConditions({ ...this.#conditionsTo(to), partitioned: this.#cut.has(name) });
+    link.setConditions({ ...this.#conditionsOf(from, to), partitioned: this.#cut.has(name) });
     this.#links.set(name, link);
     this.#all.push(link);
     // The runtime closes its end when a node goes; what is on its way must go on.
@@ -101,12 +103,21 @@ export class SimulatedNetwork {
   setWeather(weather: Weather): void {
     this.#weather = weather;
     for (const [name, link] of this.#links) {
-      link.setConditions(this.#conditionsTo(name.slice(name.indexOf('>') + 1) as NodeId));
+      const [from, to] = name.split('>') as [NodeId, NodeId];
+      link.setConditions(this.#conditionsOf(from, to));
     }
   }
 
-  #conditionsTo(to: NodeId): Partial<LinkConditions> {
-    const { answersDropRate, ...conditions } = this.#weather;
+  /** Gives one direction between two nodes a weather of its own, over lives; undefined ends that. */
+  setLinkWeather(from: NodeId, to: NodeId, weather: Weather | undefined): void {
+    const name = `${from}>${to}`;
+    if (weather === undefined) this.#local.delete(name);
+    else this.#local.set(name, weather);
+    this.#links.get(name)?.setConditions(this.#conditionsOf(from, to));
+  }
+
+  #conditionsOf(from: NodeId, to: NodeId): Partial<LinkConditions> {
+    const { answersDropRate, ...conditions } = this.#local.get(`${from}>${to}`) ?? this.#weather;
     if (answersDropRate === undefined || this.#isMember(to)) return conditions;
     return { ...conditions, dropRate: answersDropRate };
   }

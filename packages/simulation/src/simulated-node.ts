@@ -10,6 +10,7 @@ import {
   type OpenReplicaOptions,
   openReplica,
   replicaActorName,
+  type StateMachineDefinition,
 } from '@quorate/consensus';
 import {
   type ActorContext,
@@ -46,9 +47,19 @@ export interface SimulatedNodeOptions {
   readonly random: Random;
   readonly latency: DiskLatency;
   readonly wallSkewMs: number;
+  /** How fast the node's clocks run; default 1. */
+  readonly clockRate?: number;
   readonly replica: Omit<OpenReplicaOptions, 'fileSystem' | 'directory'>;
+  /** The state machine of one life, instead of the replica's; `spend` lets its thread compute for a while. */
+  readonly machine?: ((life: MachineLife) => StateMachineDefinition) | undefined;
   /** The replica could not be opened, or stopped for good: in a simulation without broken disks, a finding. */
   readonly failed: (node: NodeId, error: unknown) => void;
+}
+
+export interface MachineLife {
+  readonly node: NodeId;
+  /** @param durationMs of virtual time */
+  readonly spend: (durationMs: number) => void;
 }
 
 /** Where every node keeps its data on its own disk, so that disks can be swapped. */
@@ -71,7 +82,7 @@ export class SimulatedNode {
   #diskConditions: DiskConditions = {};
   /** The disk as this life sees it, with its faults. */
   #faulty: FaultyFileSystem | undefined;
-  #clockRate = 1;
+  #clockRate: number;
   #wallSkewMs: number;
   #clock: NodeClock;
   #runtime: NodeRuntime | undefined;
@@ -86,7 +97,8 @@ export class SimulatedNode {
     this.name = options.name;
     this.#options = options;
     this.#wallSkewMs = options.wallSkewMs;
-    this.#clock = new NodeClock(options.time, options.wallSkewMs);
+    this.#clockRate = options.clockRate ?? 1;
+    this.#clock = this.#newClock();
     this.insertDisk(this.#disk);
   }
 
@@ -112,19 +124,28 @@ export class SimulatedNode {
     const { time, random, trace, replica, failed } = this.#options;
     this.#lives += 1;
     const life = this.#lives;
-    this.#clock = new NodeClock(time, this.#wallSkewMs, this.#clockRate);
-    const runtime = new NodeRuntime({
+    const clock = this.#newClock();
+    this.#clock = clock;
+    // What a life that is over still says is of no interest: a hung disk may let go of it at any time.
+    const stopped = (error: unknown): void => {
+      if (this.#runtime === runtime) failed(this.name, error);
+    };
+    const machine = this.#options.machine?.({
       node: this.name,
-      clock: this.#clock,
+      spend: (durationMs) => clock.spend(durationMs),
+    });
+    const runtime: NodeRuntime = new NodeRuntime({
+      node: this.name,
+      clock,
       random: random.fork(`life ${life}`),
-      onActorFailed: ({ error }) => failed(this.name, errorFromData(error)),
+      onActorFailed: ({ error }) => stopped(errorFromData(error)),
     });
     this.#runtime = runtime;
     trace.add(time.nowMs, `${this.name} starts life ${life}`);
     const disk = this.#disk.content;
     const fileSystem = faultyFileSystem(disk.mount(), {
       random: random.fork(`disk of life ${life}`),
-      clock: this.#clock,
+      clock,
       onSyncFailed: (path) => disk.loseUnsynced(path),
     });
     fileSystem.set(this.#diskConditions);
@@ -132,9 +153,10 @@ export class SimulatedNode {
     const actor = defineActor<unknown, void>(async (context: ActorContext) =>
       openReplica(context, {
         ...replica,
+        ...(machine === undefined ? {} : { machine }),
         fileSystem,
         directory: dataDirectory,
-        onFailure: (error) => failed(this.name, error),
+        onFailure: stopped,
         onOpened: (opened) => {
           if (this.#lives === life) this.#opened = opened;
           trace.add(time.nowMs, `${this.name} is open at ${opened.state.appliedIndex}`);
@@ -147,10 +169,7 @@ export class SimulatedNode {
 
   /** A frame arrives. It waits while the node is paused, and is lost when the node is down. */
   deliver(from: NodeId, frame: Uint8Array): void {
-    this.#clock.whenAwake(() => {
-      this.isTouched = true;
-      this.#runtime?.receiveFrame(from, frame);
-    });
+    this.#clock.whenAwake(() => this.#runtime?.receiveFrame(from, frame));
   }
 
   /**
@@ -181,8 +200,9 @@ export class SimulatedNode {
     this.#clock.pause();
   }
 
-  resume(): void {
-    this.#clock.resume();
+  /** @param timersFirst as for {@link NodeClock.resume} */
+  resume(timersFirst = false): void {
+    this.#clock.resume(timersFirst);
   }
 
   /** What fails or hangs on the disk, from now on and over restarts; `{}` mends it. */
@@ -215,6 +235,16 @@ export class SimulatedNode {
     this.#clock.jumpWall(byMs);
   }
 
+  #newClock(): NodeClock {
+    return new NodeClock(this.#options.time, {
+      wallSkewMs: this.#wallSkewMs,
+      rate: this.#clockRate,
+      ran: () => {
+        this.isTouched = true;
+      },
+    });
+  }
+
   #settle(operation: DiskOperation): Promise<void> {
     const { time, trace, random } = this.#options;
     const clock = this.#clock;
@@ -231,7 +261,6 @@ export class SimulatedNode {
       time.after(latencyMs, () =>
         clock.whenAwake(() => {
           trace.add(time.nowMs, `${this.name} disk ${operation.kind} ${operation.path} ${operation.bytes}`);
-          this.isTouched = true;
           resolve();
         }),
       );

@@ -2,8 +2,10 @@
  * The workload of a simulation: processes that read, write and compare-and-set, one operation after the
  * other, and the history of what they were told.
  */
-import type { Client, Session } from '@quorate/consensus';
+import type { Client, Consistency, Session } from '@quorate/consensus';
 import { hasCode, type Random } from '@quorate/core';
+import type { AppliedOrder, CommandAnswer } from './applied-order.ts';
+import { drawWeighted } from './fault-plan.ts';
 import { HistoryRecorder } from './history-recorder.ts';
 import { NULL_VALUE } from './history-value.ts';
 import type { RegisterAnswer, RegisterCommand, RegisterQuery } from './registers.ts';
@@ -16,10 +18,44 @@ export interface WorkloadOptions {
   readonly time: VirtualTime;
   readonly trace: Trace;
   readonly random: Random;
+  readonly order: AppliedOrder;
   readonly keys: number;
-  /** Share of operations that compare and set, 0 to 0.65; a third read, the others write. */
+  /** Share of operations that compare and set, 0 to 0.6; a third read, the others write. */
   readonly casShare: number;
+  readonly readShares: readonly (readonly [Consistency, number])[];
 }
+
+/** One session in the hands of one process of the operating system, until either is over. */
+interface Holder {
+  readonly client: string;
+  /** Names are taken over by the holder after this one. */
+  readonly name: string | undefined;
+  /** Grows with each holder. */
+  readonly generation: number;
+  readonly session: RegisterSession;
+  /** The last position that the session has seen or been told of. */
+  seen: number;
+  running: number;
+  /** Its process is gone: nobody hears what becomes of what it asked. */
+  isGone: boolean;
+}
+
+const refusedPauseMs = 2;
+
+/** One operation of one process. */
+interface Turn {
+  readonly holder: Holder;
+  readonly process: number;
+  /** Grows with each operation that anyone asks for. */
+  readonly asked: number;
+}
+
+/** How it ended, as far as the process was told. */
+type End = 'done' | 'refused' | 'unknown';
+
+export type CountsByLevel = Record<Consistency, number>;
+
+const noCounts = (): CountsByLevel => ({ linearizable: 0, lease: 0, session: 0, eventual: 0 });
 
 export class SimulatedWorkload {
   readonly history = new HistoryRecorder({ capacity: 4_096 });
@@ -29,12 +65,25 @@ export class SimulatedWorkload {
   /** The ids of commands whose proposer was told that they did not and never will. */
   readonly refusedIds = new Set<number>();
   acknowledged = 0;
+  /** Whether anything asked since {@link mark} was acknowledged. */
+  answeredSinceMark = false;
   refused = 0;
   unknown = 0;
+  /** Reads answered, and those among them that saw what somebody knew to be overwritten. */
+  readonly reads = noCounts();
+  readonly staleReads = noCounts();
+  /** The first answer that broke a promise, in one line. */
+  violation: string | undefined;
   #lastId = 0;
   #lastProcess = 0;
-  #running = 0;
+  #lastGeneration = 0;
   #isStopping = false;
+  #lastAsked = 0;
+  #markedAsked = 0;
+  /** The last position that anybody was told of, or saw by a read that must not be stale. */
+  #told = 0;
+  readonly #holders = new Set<Holder>();
+  readonly #holderOf = new Map<number, Holder>();
   readonly #lastSeen = new Map<number, number | null>();
 
   constructor(options: WorkloadOptions) {
@@ -42,23 +91,53 @@ export class SimulatedWorkload {
   }
 
   get isDone(): boolean {
-    return this.#running === 0;
+    return [...this.#holders].every(({ running, isGone }) => isGone || running === 0);
   }
 
-  /** Starts `processes` loops that share one session of `client`. */
-  start(client: Client, processes: number): void {
-    const session = client.session() as RegisterSession;
-    for (let at = 0; at < processes; at++) {
-      this.#running += 1;
-      this.#loop(session).then(
+  /** Starts `processes` loops that share one session of `client`; a name is taken over from whoever had it. */
+  start(of: {
+    readonly clientName: string;
+    readonly client: Client;
+    readonly processes: number;
+    readonly name?: string | undefined;
+  }): void {
+    this.#lastGeneration += 1;
+    const holder: Holder = {
+      client: of.clientName,
+      name: of.name,
+      generation: this.#lastGeneration,
+      session: of.client.session(of.name) as RegisterSession,
+      seen: 0,
+      running: of.processes,
+      isGone: false,
+    };
+    this.#holders.add(holder);
+    for (let at = 0; at < of.processes; at++) {
+      this.#loop(holder).then(
         () => {
-          this.#running -= 1;
+          holder.running -= 1;
         },
         (error: unknown) => {
-          throw error;
+          this.violation ??= `the workload failed: ${String(error)}`;
         },
       );
     }
+  }
+
+  /** The process of a client has ended: what it had under way stays open. */
+  abandon(clientName: string): void {
+    for (const holder of this.#holders) {
+      if (holder.client !== clientName) continue;
+      holder.isGone = true;
+      this.unknown += holder.running;
+      this.#holders.delete(holder);
+    }
+  }
+
+  /** From here on it is noticed when something is answered that was asked after this call. */
+  mark(): void {
+    this.#markedAsked = this.#lastAsked;
+    this.answeredSinceMark = false;
   }
 
   /** Lets every process end after the operation it is in. */
@@ -66,71 +145,159 @@ export class SimulatedWorkload {
     this.#isStopping = true;
   }
 
-  async #loop(session: RegisterSession): Promise<void> {
+  /**
+   * What a holder proposed takes effect before whatever its successor did, or never.
+   * @returns the command for which that is not so
+   */
+  takeoverViolation(): string | undefined {
+    const newest = new Map<string, number>();
+    for (const id of this.#options.order.ids()) {
+      const { name, generation } = this.#holderOf.get(id) as Holder;
+      if (name === undefined) continue;
+      const reached = newest.get(name) ?? 0;
+      if (generation < reached)
+        return `command ${id} of a former holder of ${name} took effect after one of its successor`;
+      newest.set(name, generation);
+    }
+    return undefined;
+  }
+
+  async #loop(holder: Holder): Promise<void> {
     let process = this.#nextProcess();
-    while (!this.#isStopping) {
-      const isKnown = await this.#operate(session, process);
+    while (!this.#isStopping && !holder.isGone) {
+      this.#lastAsked += 1;
+      const end = await this.#operate({ holder, process, asked: this.#lastAsked });
       // Whoever does not know the outcome may still have an operation under way: its number retires.
-      if (!isKnown) process = this.#nextProcess();
+      if (end === 'unknown') process = this.#nextProcess();
+      // A client that knows of no quorum refuses at once: asking again without a pause would stop time.
+      if (end === 'refused') await this.#pause();
     }
   }
 
-  /** @returns whether the outcome is known */
-  async #operate(session: RegisterSession, process: number): Promise<boolean> {
-    const { random, keys, casShare } = this.#options;
+  #operate(turn: Turn): Promise<End> {
+    const { holder, process } = turn;
+    const { random, keys, casShare, readShares } = this.#options;
     const key = random.below(keys);
     const draw = random.next();
-    if (draw < 0.35) return this.#read(session, process, key);
+    if (draw < 0.35) return this.#read(turn, { key, level: drawWeighted(random, readShares) });
     this.#lastId += 1;
     const id = this.#lastId;
+    this.#holderOf.set(id, holder);
+    if (draw < 0.36) return this.#throw(turn, id);
     if (draw < 1 - casShare) {
       const operation = this.history.invokeWrite(process, key, id);
-      return this.#complete(operation, id, session.propose(['write', id, key, id], this.#call()));
+      return this.#complete(turn, { operation, id, command: ['write', id, key, id] });
     }
     // Mostly what was seen last, so that many take effect; sometimes a guess, so that many do not.
     const from = random.chance(0.8) ? (this.#lastSeen.get(key) ?? null) : id;
     const operation = this.history.invokeCas(process, key, from ?? NULL_VALUE, id);
-    return this.#complete(operation, id, session.propose(['cas', id, key, from, id], this.#call()));
+    return this.#complete(turn, { operation, id, command: ['cas', id, key, from, id] });
   }
 
-  async #read(session: RegisterSession, process: number, key: number): Promise<boolean> {
-    const operation = this.history.invokeRead(process, key);
+  async #read(turn: Turn, read: { readonly key: number; readonly level: Consistency }): Promise<End> {
+    const { holder, process } = turn;
+    const { key, level } = read;
+    const isStrong = level === 'linearizable' || level === 'lease';
+    const operation = isStrong ? this.history.invokeRead(process, key) : undefined;
+    const known = { seenBefore: holder.seen, toldBefore: this.#told };
     try {
-      const value = await session.query(['read', key], this.#call());
-      this.history.ok(operation, value === null ? NULL_VALUE : (value as number));
-      this.#lastSeen.set(key, value as number | null);
-      this.#acknowledge(`read k${key} = ${String(value)}`);
+      const query = holder.session.query(['read', key], { ...this.#call(), consistency: level });
+      const value = (await query) as number | null;
+      if (holder.isGone) return 'unknown';
+      if (operation !== undefined) this.history.ok(operation, value ?? NULL_VALUE);
+      this.#judge(holder, { level, key, value, ...known });
+      if (isStrong) this.#lastSeen.set(key, value);
+      this.#acknowledge(turn, `${level} read k${key} = ${String(value)}`);
+      return 'done';
     } catch (error) {
-      this.history.fail(operation);
+      if (holder.isGone) return 'unknown';
+      if (operation !== undefined) this.history.fail(operation);
       this.refused += 1;
       this.#options.trace.add(this.#options.time.nowMs, `read refused: ${String(error)}`);
+      return 'refused';
     }
-    return true;
   }
 
-  async #complete(operation: number, id: number, outcome: Promise<boolean | null>): Promise<boolean> {
+  #judge(holder: Holder, answer: Parameters<AppliedOrder['judge']>[0]): void {
+    const { level } = answer;
+    const verdict = this.#options.order.judge(answer);
+    if (typeof verdict === 'string') {
+      this.violation ??= verdict;
+      return;
+    }
+    this.reads[level] += 1;
+    if (verdict.isStale) this.staleReads[level] += 1;
+    // An eventual read says nothing about what its session sees next.
+    if (level !== 'eventual') holder.seen = Math.max(holder.seen, verdict.from);
+    if (level === 'linearizable' || level === 'lease') this.#told = Math.max(this.#told, verdict.from);
+  }
+
+  /** A command that the machine refuses: it has its place in the order all the same, once. */
+  async #throw(turn: Turn, id: number): Promise<End> {
+    const { holder } = turn;
     try {
-      const result = await outcome;
-      this.history.ok(operation, result === false ? 0 : 1);
-      this.acknowledgedIds.add(id);
-      this.#acknowledge(`command ${id} = ${String(result)}`);
-      return true;
+      await holder.session.propose(['write', id, -1, id], this.#call());
+      this.violation ??= `command ${id} throws, and was reported to have been carried out`;
+      return 'done';
     } catch (error) {
-      const isUnknown = hasCode(error, 'ERR_OUTCOME_UNKNOWN');
-      this.#options.trace.add(this.#options.time.nowMs, `command ${id} ${isUnknown ? 'unknown' : 'refused'}`);
-      if (isUnknown) {
-        this.history.info(operation);
-        this.unknown += 1;
-        return false;
-      }
-      this.history.fail(operation);
-      this.refusedIds.add(id);
-      this.refused += 1;
-      return true;
+      if (holder.isGone) return 'unknown';
+      if (!hasCode(error, 'ERR_COMMAND_FAILED')) return this.#notDone(id, error);
+      this.#tookEffect(holder, id, 'threw');
+      this.#acknowledge(turn, `command ${id} threw`);
+      return 'done';
     }
   }
 
-  #acknowledge(what: string): void {
+  async #complete(
+    turn: Turn,
+    proposed: { readonly operation: number; readonly id: number; readonly command: RegisterCommand },
+  ): Promise<End> {
+    const { holder } = turn;
+    const { operation, id, command } = proposed;
+    try {
+      const result = await holder.session.propose(command, this.#call());
+      if (holder.isGone) return 'unknown';
+      this.history.ok(operation, result === false ? 0 : 1);
+      this.#tookEffect(holder, id, result);
+      this.#acknowledge(turn, `command ${id} = ${String(result)}`);
+      return 'done';
+    } catch (error) {
+      if (holder.isGone) return 'unknown';
+      const end = this.#notDone(id, error);
+      if (end === 'refused') this.history.fail(operation);
+      else this.history.info(operation);
+      return end;
+    }
+  }
+
+  #tookEffect(holder: Holder, id: number, answer: CommandAnswer): void {
+    this.acknowledgedIds.add(id);
+    const applied = this.#options.order.find(id);
+    if (applied === undefined) {
+      this.violation ??= `command ${id} was acknowledged before anybody had applied it`;
+      return;
+    }
+    const { position } = applied;
+    if (applied.answer !== answer) {
+      this.violation ??= `command ${id} came to ${applied.answer}, and its proposer was told ${answer}`;
+    }
+    holder.seen = Math.max(holder.seen, position);
+    this.#told = Math.max(this.#told, position);
+  }
+
+  #notDone(id: number, error: unknown): 'refused' | 'unknown' {
+    const isUnknown = hasCode(error, 'ERR_OUTCOME_UNKNOWN');
+    this.#options.trace.add(this.#options.time.nowMs, `command ${id} ${isUnknown ? 'unknown' : 'refused'}`);
+    if (isUnknown) this.unknown += 1;
+    else {
+      this.refused += 1;
+      this.refusedIds.add(id);
+    }
+    return isUnknown ? 'unknown' : 'refused';
+  }
+
+  #acknowledge({ asked }: Turn, what: string): void {
+    if (asked > this.#markedAsked) this.answeredSinceMark = true;
     this.acknowledged += 1;
     this.#options.trace.add(this.#options.time.nowMs, what);
   }
@@ -139,6 +306,10 @@ export class SimulatedWorkload {
   #call(): { readonly timeoutMs: number } {
     const { random } = this.#options;
     return { timeoutMs: random.chance(0.05) ? 5 + random.below(200) : 3_000 };
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#options.time.after(refusedPauseMs, resolve));
   }
 
   #nextProcess(): number {

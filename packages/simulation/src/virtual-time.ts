@@ -115,35 +115,53 @@ function promisesReady(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Something that a thread will do when it gets to it. */
+interface Errand {
+  readonly run: () => void;
+  readonly isTimer: boolean;
+}
+
+export interface NodeClockOptions {
+  /** How far this node's wall clock is off; default 0. */
+  readonly wallSkewMs?: number;
+  /** How fast its clocks run: 1.2 gains a fifth, 0.8 loses one; default 1. */
+  readonly rate?: number;
+  /** Called whenever anything has run in this life. */
+  readonly ran?: () => void;
+}
+
 /**
- * The clock of one life of a node. When the life ends, its timers and deferred work end with it; while
- * it is paused, they wait, as they do in a stopped process.
+ * The clock of one life of a node, and with it the thread that it ticks for. When the life ends, its timers
+ * and deferred work end with it. While the thread is paused, or computes for a while, they wait, as they do in
+ * production; then they run one after the other, as stale as they are.
  */
 export class NodeClock implements Clock {
   readonly #time: VirtualTime;
+  readonly #ran: () => void;
   #wallSkewMs: number;
   /** This clock's milliseconds for each millisecond of virtual time, and the moment since when that is so. */
   #rate: number;
   #since: { readonly timeMs: number; readonly ownMs: number };
   #isDead = false;
   #isPaused = false;
-  #waiting: (() => void)[] = [];
+  /** The thread computes until then, in virtual time. */
+  #busyUntilMs = 0;
+  #waiting: Errand[] = [];
+  #isDrainScheduled = false;
 
-  /**
-   * @param wallSkewMs how far this node's wall clock is off
-   * @param rate how fast its clocks run: 1.2 gains a fifth, 0.8 loses one
-   */
-  constructor(time: VirtualTime, wallSkewMs = 0, rate = 1) {
+  constructor(time: VirtualTime, options: NodeClockOptions = {}) {
+    const { wallSkewMs = 0, rate = 1, ran = () => undefined } = options;
     this.#time = time;
     this.#wallSkewMs = wallSkewMs;
     this.#rate = rate;
+    this.#ran = ran;
     this.#since = { timeMs: time.nowMs, ownMs: time.nowMs };
   }
 
   /** From now on the clocks run at `rate`; a timer that is set already rings as it was to. */
   setRate(rate: number): void {
     invariant(rate > 0, 'a clock does not stand still');
-    this.#since = { timeMs: this.#time.nowMs, ownMs: this.nowMs() };
+    this.#since = { timeMs: this.#reachedMs(), ownMs: this.nowMs() };
     this.#rate = rate;
   }
 
@@ -158,7 +176,7 @@ export class NodeClock implements Clock {
 
   nowMs(): number {
     const { timeMs, ownMs } = this.#since;
-    return ownMs + (this.#time.nowMs - timeMs) * this.#rate;
+    return ownMs + (this.#reachedMs() - timeMs) * this.#rate;
   }
 
   wallMs(): number {
@@ -166,34 +184,71 @@ export class NodeClock implements Clock {
   }
 
   after(delayMs: number, run: () => void): Timer {
-    return this.#time.after(delayMs / this.#rate, () => this.whenAwake(run));
+    const sinceNowMs = this.#reachedMs() - this.#time.nowMs;
+    return this.#time.after(sinceNowMs + delayMs / this.#rate, () => this.#whenFree({ run, isTimer: true }));
   }
 
   defer(run: () => void): void {
     this.#time.defer(() => this.whenAwake(run));
   }
 
-  /** Runs `run` now, or at the end of the pause, or never if the life is over. */
+  /** Runs `run` now, or when the thread gets to it, or never if the life is over. */
   whenAwake(run: () => void): void {
-    if (this.#isDead) return;
-    if (this.#isPaused) this.#waiting.push(run);
-    else run();
+    this.#whenFree({ run, isTimer: false });
+  }
+
+  /** The thread computes for so much virtual time: its clocks go on, and whatever comes has to wait. */
+  spend(durationMs: number): void {
+    if (durationMs > 0) this.#busyUntilMs = this.#reachedMs() + durationMs;
   }
 
   pause(): void {
     this.#isPaused = true;
   }
 
-  resume(): void {
+  /** @param timersFirst timers that rang meanwhile go before messages that came meanwhile; default: as it was */
+  resume(timersFirst = false): void {
     this.#isPaused = false;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const run of waiting) this.#time.defer(() => this.whenAwake(run));
+    if (timersFirst) {
+      const timers = this.#waiting.filter(({ isTimer }) => isTimer);
+      this.#waiting = [...timers, ...this.#waiting.filter(({ isTimer }) => !isTimer)];
+    }
+    this.#drainLater();
   }
 
   /** Ends the life: nothing that this clock was asked to run will run. */
   end(): void {
     this.#isDead = true;
     this.#waiting = [];
+  }
+
+  #reachedMs(): number {
+    return Math.max(this.#time.nowMs, this.#busyUntilMs);
+  }
+
+  #whenFree(errand: Errand): void {
+    if (this.#isDead) return;
+    const mustWait = this.#isPaused || this.#waiting.length > 0 || this.#busyUntilMs > this.#time.nowMs;
+    if (!mustWait) return this.#do(errand);
+    this.#waiting.push(errand);
+    this.#drainLater();
+  }
+
+  #do(errand: Errand): void {
+    this.#ran();
+    errand.run();
+  }
+
+  #drainLater(): void {
+    if (this.#isDrainScheduled || this.#isPaused || this.#waiting.length === 0) return;
+    this.#isDrainScheduled = true;
+    this.#time.after(this.#reachedMs() - this.#time.nowMs, () => {
+      this.#isDrainScheduled = false;
+      if (this.#isDead || this.#isPaused) return;
+      // Each in a turn of its own, so that what one of them brings about is seen by the next.
+      const errand = this.#busyUntilMs > this.#time.nowMs ? undefined : this.#waiting.shift();
+      if (errand !== undefined) this.#do(errand);
+      this.#drainLater();
+    });
   }
 }

@@ -236,12 +236,19 @@ describe.each(['raft', 'multi-paxos'])('leader completeness under %s', (algorith
     ],
     [
       'a later leader without what turns out to be committed earlier',
-      [{ a: { log: '1:1=x' }, b: { log: '1:1=x' } }, { c: { ...leads, reign: 2 } }, committed],
+      [
+        { a: { log: '1:1=x' }, b: { log: '1:1=x', promised: 2, vote: 'c' } },
+        { c: { ...leads, reign: 2 } },
+        { a: { log: '1:1=x', commit: 1 } },
+      ],
       'leader completeness: c leads in reign 2 without index 1, which a has committed',
     ],
     [
       'an old leader without what a later one committed',
-      [{ c: leads }, { a: { reign: 2, log: '1:2=x', commit: 1 }, b: { ...leads, reign: 2, log: '1:2=x' } }],
+      [
+        { c: leads },
+        { a: { reign: 2, vote: 'b', log: '1:2=x', commit: 1 }, b: { ...leads, reign: 2, log: '1:2=x' } },
+      ],
       undefined,
     ],
   ]);
@@ -342,6 +349,12 @@ describe.each(['raft', 'multi-paxos'])('promises kept under %s', (algorithm) => 
   const elected: Step = { b: { ...leads, reign: 2 } };
   const bystander: Step = { c: { reign: 2, vote: 'b' } };
   stories(algorithm, [
+    ['a leader without a quorum', [start, elected], 'b leads in reign 2, to which only 1 have committed'],
+    [
+      'a leader whose quorum was counted over several reigns',
+      [start, { a: { reign: 3 }, c: { reign: 1, vote: 'b' } }, { b: { ...leads, reign: 4 } }],
+      'b leads in reign 4, to which only 1 have committed',
+    ],
     ['a voter that remembers', [start, votes, elected, { a: { life: 2, reign: 2, vote: 'b' } }], undefined],
     ['a voter that has gone on', [start, votes, elected, { a: { life: 2, reign: 3 } }], undefined],
     [

@@ -19,6 +19,7 @@ const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
     'consensus/cluster/cluster-directory.js',
     'consensus/cluster/cluster.js',
     'consensus/cluster/disk-trace.js',
+    'consensus/cluster/epoch-control.js',
     'consensus/cluster/faults.js',
     'consensus/cluster/options.js',
     'consensus/cluster/replica-actor.js',
@@ -39,11 +40,13 @@ const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
     'storage/tracing-file-system.js',
   ],
   'the real clock': ['core/clock.js'],
-  'actors in general: replicas and clients neither ask nor are restarted by supervision': [
-    'core/link/loopback.js',
-    'core/supervision.js',
-    'core/wire/error-data.js',
+  'changes of epoch, which tests of threads and scenarios bring about': [
+    'consensus/learner/learner.js',
+    'consensus/learner/message.js',
+    'consensus/learner/teacher.js',
+    'consensus/multi-paxos/founding.js',
   ],
+  'actors in general: replicas and clients do not ask': ['core/link/loopback.js', 'core/wire/error-data.js'],
   'reached by bugs only': ['core/exhaustive.js'],
 };
 

@@ -4,6 +4,7 @@
  * A few seeds only: `quorate-bench sim --seeds N` runs as many as there is patience for.
  */
 import { describe, expect, test } from 'vitest';
+import { strikeKinds } from '../src/fault-plan.ts';
 import { type PlantedBug, plantedBugs } from '../src/planted-bugs.ts';
 import { type SimulationResult, simulate } from '../src/simulate.ts';
 
@@ -20,11 +21,15 @@ async function firstFailure(
   return undefined;
 }
 
+function add(sum: Record<string, number>, counts: object): void {
+  for (const [kind, count] of Object.entries(counts)) sum[kind] = (sum[kind] ?? 0) + Number(count);
+}
+
 describe.each(algorithms)('%s', (algorithm) => {
   test('the same seed twice gives the same trace, byte for byte', async () => {
     const [once, again] = [await run(), await run()];
     function run(): Promise<SimulationResult> {
-      return simulate({ algorithm, seed: 7, operations: 200, keepTrace: true });
+      return simulate({ algorithm, seed: 7, operations: 400, keepTrace: true });
     }
     expect(once.trace.length).toBeGreaterThan(100_000);
     expect(again.trace === once.trace).toBe(true);
@@ -38,16 +43,24 @@ describe.each(algorithms)('%s', (algorithm) => {
     expect(one?.traceChecksum).not.toBe(other?.traceChecksum);
   });
 
-  test('holds over seeds with a thousand operations, a change of leader and faults of every kind', async () => {
+  test('holds over seeds with strikes of every kind, and only weak reads are ever stale', async () => {
     const faults: Record<string, number> = {};
-    for (let seed = 1; seed <= 12; seed++) {
-      const result = await simulate({ algorithm, seed });
+    const strikes: Record<string, number> = {};
+    const stale: Record<string, number> = {};
+    for (let seed = 1; seed <= 25; seed++) {
+      const result = await simulate({ algorithm, seed, operations: 300 });
       expect({ seed, violation: result.violation }).toEqual({ seed, violation: undefined });
-      expect(result.acknowledged).toBeGreaterThanOrEqual(1_000);
-      expect(result.leaderChanges).toBeGreaterThanOrEqual(1);
-      for (const [kind, count] of Object.entries(result.faults)) faults[kind] = (faults[kind] ?? 0) + count;
+      expect(result.acknowledged).toBeGreaterThanOrEqual(300);
+      expect(result.leaderChanges).toBeGreaterThanOrEqual(result.nodes < 3 ? 0 : 1);
+      add(faults, result.faults);
+      add(strikes, result.strikes);
+      add(stale, result.staleReads);
     }
     expect(Object.entries(faults).filter(([, count]) => count === 0)).toEqual([]);
+    expect(strikeKinds.filter((kind) => strikes[kind] === 0)).toEqual([]);
+    expect(stale).toMatchObject({ linearizable: 0, lease: 0 });
+    expect(stale['session']).toBeGreaterThan(0);
+    expect(stale['eventual']).toBeGreaterThan(stale['session'] ?? 0);
   });
 
   test('a thousand commands outstanding, answers lost, leaders struck: each is applied once', async () => {
@@ -55,17 +68,42 @@ describe.each(algorithms)('%s', (algorithm) => {
       const result = await simulate({
         algorithm,
         seed,
+        nodes: 3,
         outstanding: 1_000,
         answersDropRate: 0.3,
         operations: 5_000,
+        calm: ['speed', 'limits'],
       });
       expect({ seed, violation: result.violation }).toEqual({ seed, violation: undefined });
       expect(result.acknowledged).toBeGreaterThanOrEqual(5_000);
     }
   });
 
+  test('a part of a plan can be repeated, and what is not chosen does not strike', async () => {
+    const whole = await simulate({ algorithm, seed: 4, operations: 50 });
+    expect(whole.planned).toBeGreaterThan(2);
+    const part = await simulate({
+      algorithm,
+      seed: 4,
+      operations: 50,
+      leaderChanges: 0,
+      nodes: 3,
+      strikes: [0, 2],
+      calm: ['weather', 'clocks', 'speed', 'limits'],
+    });
+    expect(part.violation).toBeUndefined();
+    expect(part.nodes).toBe(3);
+    expect(part.planned).toBe(whole.planned);
+    const struck = Object.values(part.strikes).reduce((sum, count) => sum + count, 0);
+    expect(struck).toBeGreaterThanOrEqual(2);
+    expect(struck).toBeLessThan(Object.values(whole.strikes).reduce((sum, count) => sum + count, 0));
+    expect(part.faults).toMatchObject({ dropped: 0, duplicated: 0, reordered: 0 });
+  });
+
   test.each(Object.keys(plantedBugs) as PlantedBug[])('notices within 40 seeds: %s', async (plantedBug) => {
-    const failure = await firstFailure(40, (seed) => simulate({ algorithm, seed, plantedBug }));
+    const failure = await firstFailure(40, (seed) =>
+      simulate({ algorithm, seed, plantedBug, operations: 500 }),
+    );
     expect(failure?.violation).toBeDefined();
   });
 });
@@ -73,4 +111,12 @@ describe.each(algorithms)('%s', (algorithm) => {
 test('a bug that nobody planted is refused by name', async () => {
   const { violation } = await simulate({ algorithm: 'raft', seed: 1, plantedBug: 'no-such-bug' });
   expect(violation).toContain('reply-before-persist, count-votes-twice');
+});
+
+test.each([
+  [{ nodes: 8 }, 'nodes'],
+  [{ strikes: [10_000] }, 'strikes'],
+  [{ calm: ['everything'] }, 'weather, clocks, speed, limits'],
+])('what no plan has is refused: %j', async (options, named) => {
+  await expect(simulate({ algorithm: 'raft', seed: 1, ...options })).rejects.toThrow(named);
 });

@@ -56,7 +56,7 @@ test('many events in random order come out sorted', async () => {
 
 test('a clock that gains rings early by its own count, and one whose wall clock is set keeps its pace', async () => {
   const time = new VirtualTime();
-  const clock = new NodeClock(time, 0, 1.25);
+  const clock = new NodeClock(time, { rate: 1.25 });
   const rang: number[] = [];
   clock.after(100, () => rang.push(clock.nowMs()));
   await runAll(time);
@@ -70,3 +70,43 @@ test('a clock that gains rings early by its own count, and one whose wall clock 
   await time.step();
   expect([clock.nowMs(), clock.wallMs() - wallMs]).toEqual([110, 5_010]);
 });
+
+test('while a thread computes its clock goes on, and what comes meanwhile waits its turn', async () => {
+  const time = new VirtualTime();
+  let turns = 0;
+  const clock = new NodeClock(time, {
+    ran: () => {
+      turns += 1;
+    },
+  });
+  const ran: string[] = [];
+  clock.after(1, () => {
+    clock.spend(10);
+    ran.push(`computed until ${clock.nowMs()}`);
+    clock.after(5, () => ran.push(`timer at ${clock.nowMs()}`));
+    clock.defer(() => ran.push(`deferred, at ${clock.nowMs()}`));
+  });
+  time.after(4, () => clock.whenAwake(() => ran.push(`message, at ${clock.nowMs()}`)));
+  await runAll(time);
+  expect(ran).toEqual(['computed until 11', 'deferred, at 11', 'message, at 11', 'timer at 16']);
+  expect(turns).toBe(4);
+});
+
+test.each([
+  [false, ['message', 'timer', 'late message']],
+  [true, ['timer', 'message', 'late message']],
+])(
+  'after a pause what is stale runs first, timers before all if so wanted: %s',
+  async (timersFirst, order) => {
+    const time = new VirtualTime();
+    const clock = new NodeClock(time);
+    const ran: string[] = [];
+    clock.pause();
+    time.after(1, () => clock.whenAwake(() => ran.push('message')));
+    clock.after(2, () => ran.push('timer'));
+    time.after(3, () => clock.resume(timersFirst));
+    time.after(3, () => clock.whenAwake(() => ran.push('late message')));
+    await runAll(time);
+    expect(ran).toEqual(order);
+  },
+);

@@ -6,7 +6,7 @@
 import type { Clock, Random } from '@quorate/core';
 import { diskError } from './disk-error.ts';
 import { type DiskOperation, type DiskOperationKind, totalBytes } from './disk-operation.ts';
-import type { File, FileSystem } from './file-system.ts';
+import { type File, type FileSystem, sectorBytes } from './file-system.ts';
 
 export type FaultErrno = 'EIO' | 'ENOSPC' | 'EROFS';
 
@@ -91,7 +91,7 @@ function faultyFile(file: File, path: string, faults: Faults): File {
       try {
         await faults.pass({ kind: 'write', path, bytes: totalBytes(buffers) });
       } catch (error) {
-        const part = faults.partBeforeFull(error, totalBytes(buffers));
+        const part = faults.partBeforeFull(error, { position, bytes: totalBytes(buffers) });
         if (part > 0) await file.write([Buffer.concat(buffers).subarray(0, part)], position);
         throw error;
       }
@@ -160,9 +160,11 @@ class Faults {
     throw diskError(fail.errno, kind, path);
   }
 
-  /** A disk that runs full has taken a part of the write: how many bytes. */
-  partBeforeFull(error: unknown, bytes: number): number {
+  /** A disk that runs full has taken a part of the write, up to a sector's end: how many bytes. */
+  partBeforeFull(error: unknown, write: { readonly position: number; readonly bytes: number }): number {
     const { errno } = (error as { details?: { errno?: unknown } }).details ?? {};
-    return errno === 'ENOSPC' ? this.#options.random.below(bytes + 1) : 0;
+    if (errno !== 'ENOSPC') return 0;
+    const end = write.position + this.#options.random.below(write.bytes + 1);
+    return Math.max(0, end - (end % sectorBytes) - write.position);
   }
 }

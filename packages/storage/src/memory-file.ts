@@ -6,18 +6,23 @@ import { totalBytes } from './disk-operation.ts';
 import { sectorBytes } from './file-system.ts';
 import { SparseBytes } from './sparse-bytes.ts';
 
+/**
+ * Whether a change is on the disk. `lost`: a sync failed over it, so it is visible until the crash, and gone
+ * after. `synced`: on the disk, and still kept because running code must see it above an older lost one.
+ */
+type State = 'unsynced' | 'lost' | 'synced';
+
 interface WriteChange {
   readonly kind: 'write';
   readonly position: number;
   readonly bytes: Uint8Array;
-  /** A sync failed over it: visible until the crash, and gone after. */
-  lost: boolean;
+  state: State;
 }
 
 interface TruncateChange {
   readonly kind: 'truncate';
   readonly sizeBytes: number;
-  lost: boolean;
+  state: State;
 }
 
 type Change = WriteChange | TruncateChange;
@@ -63,12 +68,12 @@ export class MemoryFile {
       bytes.set(buffer, at);
       at += buffer.byteLength;
     }
-    this.#changes.push({ kind: 'write', position, bytes, lost: false });
+    this.#changes.push({ kind: 'write', position, bytes, state: 'unsynced' });
     this.#sizeBytes = Math.max(this.#sizeBytes, position + bytes.byteLength);
   }
 
   truncate(sizeBytes: number): void {
-    this.#changes.push({ kind: 'truncate', sizeBytes, lost: false });
+    this.#changes.push({ kind: 'truncate', sizeBytes, state: 'unsynced' });
     this.#sizeBytes = sizeBytes;
   }
 
@@ -79,22 +84,29 @@ export class MemoryFile {
 
   sync(covered: ReadonlySet<object>): void {
     const left: Change[] = [];
+    let isAboveLost = false;
     for (const change of this.#changes) {
-      if (change.lost || !covered.has(change)) left.push(change);
-      else applyChange(this.#synced, change);
+      if (change.state === 'unsynced' && covered.has(change)) {
+        applyChange(this.#synced, change);
+        change.state = 'synced';
+      }
+      isAboveLost ||= change.state === 'lost';
+      if (change.state !== 'synced' || isAboveLost) left.push(change);
     }
     this.#changes = left;
   }
 
   loseUnsynced(): void {
-    for (const change of this.#changes) change.lost = true;
+    for (const change of this.#changes) if (change.state === 'unsynced') change.state = 'lost';
   }
 
   crash(random: Random, report: { -readonly [K in keyof Surviving]: number }): void {
     const changes = this.#changes;
     this.#changes = [];
     for (const change of changes) {
-      const fate = change.lost ? 'dropped' : (['kept', 'dropped', 'torn'] as const)[random.below(3)];
+      if (change.state === 'synced') continue;
+      const fate =
+        change.state === 'lost' ? 'dropped' : (['kept', 'dropped', 'torn'] as const)[random.below(3)];
       if (change.kind === 'truncate') {
         if (fate === 'kept') applyChange(this.#synced, change);
       } else if (fate === 'kept') {

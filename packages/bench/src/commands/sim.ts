@@ -2,13 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { algorithms } from '@quorate/consensus';
-import { plantedBugs, type SimulationResult } from '@quorate/simulation';
+import { calmable, plantedBugs, type SimulationOptions, type SimulationResult } from '@quorate/simulation';
 import { Command, Option } from 'commander';
 import { describeContext } from '../machine.ts';
 import { choice, listOf, wholeNumber } from '../options.ts';
 import { startProgress } from '../progress.ts';
 import { requireWritable, writeJsonFile } from '../result-file.ts';
 import { listScenarios, playScenarios } from '../sim/play-scenarios.ts';
+import { describeSeeds } from '../sim/seeds-report.ts';
 import { type SeedsResult, simulateSeeds } from '../sim/simulate-seeds.ts';
 
 interface SimFlags {
@@ -17,8 +18,13 @@ interface SimFlags {
   readonly seed: number;
   readonly operations: number;
   readonly threads: number;
+  readonly nodes?: number;
+  readonly strikes?: number[];
+  readonly calm?: string[];
+  readonly leaderChanges?: number;
   readonly plant?: string;
   readonly keepGoing: boolean;
+  readonly shrink: boolean;
   readonly trace?: string;
   readonly json?: string;
   readonly scenario?: string;
@@ -31,8 +37,9 @@ export function simCommand(): Command {
   return new Command('sim')
     .description(
       'Simulate whole clusters, each in one thread under one seed: crashes that lose unsynced writes, kills, ' +
-        'pauses, partitions, message loss, duplication and reordering. Safety is checked after every step; ' +
-        'then all is mended, and answers, equal states and a linearizable history are demanded.',
+        'pauses, cut links, storms, sick disks, drifting clocks. Safety is checked after every step, the promise ' +
+        'of every read when it is answered; then all is mended, and answers, equal states and a linearizable ' +
+        'history are demanded. A failure is made small, and one command repeats it.',
     )
     .addOption(
       new Option('--algorithm <list>', `of ${algorithms.join(', ')}`)
@@ -60,16 +67,48 @@ export function simCommand(): Command {
         .default(availableParallelism(), 'one per core'),
     )
     .addOption(
+      new Option('--nodes <count>', 'members; default: as each seed has it').argParser((text) =>
+        wholeNumber('--nodes', text, { min: 1, max: 7 }),
+      ),
+    )
+    .addOption(
+      new Option('--strikes <list>', 'which faults of the seed strike, by number, or none').argParser(
+        (text) => (text === 'none' ? [] : listOf('--strikes', text, strikeNumber)),
+      ),
+    )
+    .addOption(
+      new Option('--calm <list>', `make harmless, of ${calmable.join(', ')}`).argParser((text) =>
+        listOf('--calm', text, (option, one) => choice(option, one, calmable)),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--leader-changes <count>',
+        'leaders are struck until so many have changed; default 1',
+      ).argParser((text) => wholeNumber('--leader-changes', text, { min: 0, max: 1_000 })),
+    )
+    .addOption(
       new Option('--plant <bug>', 'take a guard out, to see it caught').argParser((text) =>
         choice('--plant', text, Object.keys(plantedBugs)),
       ),
     )
     .option('--keep-going', 'run all seeds even after one has failed', false)
+    .option('--no-shrink', 'leave the first failure as large as it is')
     .option('--trace <file>', 'write the whole trace there; with --seeds 1')
     .option('--scenario <name>', 'play one scenario, or all, instead of seeds; list tells which there are')
     .option('--rewrite', 'with --scenario: write down what was seen; read the difference', false)
     .option('--json <file>', 'write the whole result there')
     .action(runSim);
+}
+
+const strikeNumber = (option: string, text: string): number =>
+  wholeNumber(option, text, { min: 0, max: 1_000 });
+
+function given<Name extends keyof SimulationOptions>(
+  name: Name,
+  value: SimulationOptions[Name] | undefined,
+): Partial<SimulationOptions> {
+  return value === undefined ? {} : { [name]: value };
 }
 
 async function runSim(flags: SimFlags): Promise<void> {
@@ -88,10 +127,15 @@ async function runSim(flags: SimFlags): Promise<void> {
         seeds: flags.seeds,
         threads: Math.min(flags.threads, flags.seeds),
         stopsAtFailure: !flags.keepGoing,
+        shrinks: flags.shrink,
         simulation: {
           operations: flags.operations,
           keepTrace: flags.trace !== undefined,
-          ...(flags.plant === undefined ? {} : { plantedBug: flags.plant }),
+          ...given('nodes', flags.nodes),
+          ...given('strikes', flags.strikes),
+          ...given('calm', flags.calm),
+          ...given('leaderChanges', flags.leaderChanges),
+          ...given('plantedBug', flags.plant),
         },
       },
       (done, of, result) => {
@@ -102,7 +146,7 @@ async function runSim(flags: SimFlags): Promise<void> {
   } finally {
     progress.stop();
   }
-  for (const result of results) console.log(describe(result, flags));
+  for (const result of results) console.log(describeSeeds(result, flags.seed));
   if (flags.trace !== undefined && last !== undefined) writeFileSync(flags.trace, last.trace);
   if (flags.json !== undefined) {
     const context = describeContext(process.argv.slice(2));
@@ -118,49 +162,10 @@ async function runScenarios(name: string, { algorithm, rewrite, json }: SimFlags
   if (results.some(({ passed }) => !passed)) process.exitCode = 1;
 }
 
-function describe(result: SeedsResult, flags: SimFlags): string {
-  const { algorithm, seeds, failures, faults } = result;
-  const passed = seeds - failures.length;
-  const lines = [
-    `${algorithm}: ${passed} of ${seeds} seeds passed (from seed ${flags.seed}), ` +
-      `${result.virtualSeconds.toFixed(0)} s of virtual time in ${result.elapsedSeconds.toFixed(1)} s`,
-    `  operations acknowledged: ${result.acknowledged}, at least ${result.acknowledgedLeast} a seed; ` +
-      `outcome unknown: ${result.unknown}`,
-    `  leader changes: ${result.leaderChanges}, at least ${result.leaderChangesLeast} a seed`,
-    `  faults: ${faultNames.map(([kind, name]) => `${faults[kind]} ${name}`).join(', ')}`,
-  ];
-  for (const failure of failures) lines.push(...describeFailure(failure, flags));
-  return lines.join('\n');
-}
-
-const faultNames: readonly (readonly [keyof SimulationResult['faults'], string])[] = [
-  ['crashes', 'crashes'],
-  ['writesLost', 'unsynced writes lost'],
-  ['writesTorn', 'torn'],
-  ['kills', 'kills'],
-  ['restarts', 'restarts'],
-  ['pauses', 'pauses'],
-  ['partitions', 'partitions'],
-  ['cut', 'messages lost to them'],
-  ['dropped', 'messages dropped'],
-  ['duplicated', 'duplicated'],
-  ['reordered', 'reordered'],
-];
-
-function describeFailure({ algorithm, seed, nodes, violation }: SimulationResult, flags: SimFlags): string[] {
-  const further = [
-    ...(flags.operations === 1_000 ? [] : [`--operations ${flags.operations}`]),
-    ...(flags.plant === undefined ? [] : [`--plant ${flags.plant}`]),
-  ];
-  return [
-    `  seed ${seed} (${nodes} nodes) FAILED: ${violation ?? ''}`,
-    `  repeat it: ${['quorate-bench sim --algorithm', algorithm, '--seeds 1 --seed', seed, ...further].join(' ')}`,
-  ];
-}
-
 function withoutTraces(result: SeedsResult): SeedsResult {
   return {
     ...result,
     failures: result.failures.map((failure) => ({ ...failure, trace: failure.trace.slice(-20_000) })),
+    shrunk: result.shrunk && { ...result.shrunk, result: { ...result.shrunk.result, trace: '' } },
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Many seeds, spread over the cores: what each algorithm withstood, and what it did not.
  */
-import type { SimulationOptions, SimulationResult } from '@quorate/simulation';
+import type { Shrunk, SimulationOptions, SimulationResult } from '@quorate/simulation';
 import { Piscina } from 'piscina';
 
 export interface SeedsOptions {
@@ -11,6 +11,8 @@ export interface SeedsOptions {
   readonly threads: number;
   /** Ends the runs of an algorithm at its first failure. */
   readonly stopsAtFailure: boolean;
+  /** Whether the first failure of each algorithm is looked into, for a smaller one. */
+  readonly shrinks: boolean;
   readonly simulation: Omit<SimulationOptions, 'algorithm' | 'seed'>;
 }
 
@@ -18,7 +20,11 @@ export interface SeedsOptions {
 export interface SeedsResult {
   readonly algorithm: string;
   readonly seeds: number;
+  /** What every one of them was asked for. */
+  readonly asked: SeedsOptions['simulation'];
   readonly failures: readonly SimulationResult[];
+  /** The first failure, made small. */
+  readonly shrunk: Shrunk | undefined;
   readonly acknowledged: number;
   readonly acknowledgedLeast: number;
   readonly unknown: number;
@@ -26,8 +32,11 @@ export interface SeedsResult {
   readonly leaderChangesLeast: number;
   readonly virtualSeconds: number;
   readonly elapsedSeconds: number;
-  /** Faults of each kind, over all seeds. */
+  /** Faults, strikes and reads of each kind, over all seeds. */
   readonly faults: SimulationResult['faults'];
+  readonly strikes: SimulationResult['strikes'];
+  readonly reads: SimulationResult['reads'];
+  readonly staleReads: SimulationResult['staleReads'];
 }
 
 /** @param onSeed called after each seed with how many are done of how many */
@@ -35,7 +44,7 @@ export async function simulateSeeds(
   options: SeedsOptions,
   onSeed: (done: number, of: number, last: SimulationResult) => void,
 ): Promise<readonly SeedsResult[]> {
-  const pool = new Piscina<SimulationOptions, SimulationResult>({
+  const pool = new Piscina({
     filename: new URL('./seed-task.js', import.meta.url).href,
     maxThreads: options.threads,
     minThreads: options.threads,
@@ -50,7 +59,7 @@ export async function simulateSeeds(
       const seeds = Array.from({ length: options.seeds }, (_, at) => options.firstSeed + at);
       const work = async (): Promise<void> => {
         for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
-          const result = await pool.run({ ...options.simulation, algorithm, seed });
+          const result: SimulationResult = await pool.run({ ...options.simulation, algorithm, seed });
           finished.push(result);
           done += 1;
           onSeed(done, options.seeds * options.algorithms.length, result);
@@ -58,7 +67,13 @@ export async function simulateSeeds(
         }
       };
       await Promise.all(Array.from({ length: options.threads }, work));
-      results.push(summarize(algorithm, finished, (performance.now() - startedMs) / 1_000));
+      const summary = summarize(algorithm, finished, (performance.now() - startedMs) / 1_000);
+      const [first] = summary.failures;
+      const shrunk: Shrunk | undefined =
+        first === undefined || !options.shrinks
+          ? undefined
+          : await pool.run(failureOf(first, options), { name: 'shrinkSeed' });
+      results.push({ ...summary, asked: options.simulation, shrunk });
     }
     return results;
   } finally {
@@ -66,25 +81,29 @@ export async function simulateSeeds(
   }
 }
 
-type Faults = SimulationResult['faults'];
+function failureOf(result: SimulationResult, { simulation }: SeedsOptions): Omit<Shrunk, 'attempts'> {
+  const { algorithm, seed } = result;
+  // What the run took from its own randomness is not to be sent along: only its options count.
+  return { options: { ...simulation, algorithm, seed }, result: { ...result, trace: '' } };
+}
 
-function addFaults(total: Partial<Faults>, more: Faults): Partial<Faults> {
-  const kinds = Object.keys(more) as (keyof Faults)[];
-  return Object.fromEntries(kinds.map((kind) => [kind, (total[kind] ?? 0) + more[kind]]));
+/** Adds up counts of the same kinds. */
+function addCounts<Counts extends object>(all: readonly Counts[]): Counts {
+  const sum: Record<string, number> = {};
+  for (const counts of all) {
+    for (const [kind, count] of Object.entries(counts)) sum[kind] = (sum[kind] ?? 0) + (count as number);
+  }
+  return sum as Counts;
 }
 
 function summarize(
   algorithm: string,
   finished: readonly SimulationResult[],
   elapsedSeconds: number,
-): SeedsResult {
+): Omit<SeedsResult, 'shrunk' | 'asked'> {
   const sum = (of: (result: SimulationResult) => number): number =>
     finished.reduce((total, one) => total + of(one), 0);
   const least = (of: (result: SimulationResult) => number): number => Math.min(...finished.map(of));
-  const faults = finished.reduce(
-    (total, one) => addFaults(total, one.faults),
-    {} as Partial<Faults>,
-  ) as Faults;
   return {
     algorithm,
     seeds: finished.length,
@@ -96,6 +115,9 @@ function summarize(
     leaderChangesLeast: least((one) => one.leaderChanges),
     virtualSeconds: sum((one) => one.virtualMs) / 1_000,
     elapsedSeconds,
-    faults,
+    faults: addCounts(finished.map(({ faults }) => faults)),
+    strikes: addCounts(finished.map(({ strikes }) => strikes)),
+    reads: addCounts(finished.map(({ reads }) => reads)),
+    staleReads: addCounts(finished.map(({ staleReads }) => staleReads)),
   };
 }

@@ -44,7 +44,7 @@ export interface ClientOptions {
   readonly onLeader?: (leader: { readonly node: NodeId; readonly reign: number }) => void;
 }
 
-/** How often replicas are asked anew for their news while something waits: the first asking may be lost. */
+/** How often replicas are asked anew for their news while something waits, or nothing can be had: the first asking may be lost. */
 const renewWatchMs = 1_000;
 
 interface LeaderWaiter {
@@ -82,8 +82,9 @@ export class Client {
     for (const node of options.nodes) this.watch(node);
     context.timers.every(renewWatchMs, () => {
       this.#tellLeaderWaiters();
-      if (this.#errands.size + this.#leaderWaiters.size > 0)
-        for (const node of this.#view.nodes) this.watch(node);
+      const isWaiting = this.#errands.size + this.#leaderWaiters.size > 0;
+      // Whoever has heard that a majority failed asks nothing of it, and must yet hear when it is back.
+      if (isWaiting || this.#failure !== undefined) for (const node of this.#view.nodes) this.watch(node);
     });
   }
 

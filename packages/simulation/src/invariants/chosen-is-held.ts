@@ -6,7 +6,7 @@
  * entry when it was called committed, they were its quorum, and each of them must hold it for ever: in
  * the log or in a snapshot.
  */
-import { type Entry, type LogIndex, majoritySize } from '@quorate/consensus';
+import type { Entry, LogIndex } from '@quorate/consensus';
 import type { NodeId } from '@quorate/core';
 import {
   type ChosenEntry,
@@ -35,7 +35,7 @@ function noteQuorums(memory: InvariantMemory): string | undefined {
     const holding = holders.of(chosen.entry);
     const violation = tooFew(chosen, holding, memory);
     if (violation !== undefined) return violation;
-    if (holding.length === majoritySize(memory.members.length)) chosen.quorum = new Set(holding);
+    if (holding.length === memory.choosing) chosen.quorum = new Set(holding);
   }
   return undefined;
 }
@@ -74,7 +74,7 @@ function tooFew(
   holding: readonly NodeId[],
   memory: InvariantMemory,
 ): string | undefined {
-  if (holding.length >= majoritySize(memory.members.length)) return undefined;
+  if (holding.length >= memory.choosing) return undefined;
   const who = holding.length === 0 ? 'nobody' : holding.join(', ');
   return `${chosen.node} has committed ${chosen.entry.index}, and only ${who} holds it`;
 }

@@ -7,7 +7,13 @@
  * what the protocol itself has concluded: that a leader leads, that an entry is committed.
  */
 
-import type { Entry, LogIndex, ProtocolInspection, Reign } from '@quorate/consensus';
+import {
+  type Entry,
+  type LogIndex,
+  majoritySize,
+  type ProtocolInspection,
+  type Reign,
+} from '@quorate/consensus';
 import type { NodeId } from '@quorate/core';
 
 /** One node that is up. */
@@ -68,6 +74,10 @@ export class InvariantMemory {
   /** `raft`, `multi-paxos`, or another: some properties are one protocol's own. */
   readonly algorithm: string;
   readonly members: readonly NodeId[];
+  /** As many as elect a leader, at least: two such sets need not meet, but each meets all that choose. */
+  readonly electing: number;
+  /** As many as choose an entry, at least. */
+  readonly choosing: number;
 
   readonly leaderOfReign = new Map<Reign, { readonly node: NodeId; readonly life: number }>();
   readonly chosen = new Map<LogIndex, ChosenEntry>();
@@ -87,6 +97,10 @@ export class InvariantMemory {
   constructor(options: { readonly algorithm: string; readonly members: readonly NodeId[] }) {
     this.algorithm = options.algorithm;
     this.members = options.members;
+    this.choosing = majoritySize(options.members.length);
+    // In Raft votes are counted by majority too; in Paxos whoever meets every choosing set is enough.
+    this.electing =
+      options.algorithm === 'multi-paxos' ? options.members.length + 1 - this.choosing : this.choosing;
   }
 
   /** Takes in what the step has changed. Every node that was touched must be among the views. */

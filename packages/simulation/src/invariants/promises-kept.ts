@@ -1,11 +1,10 @@
 /**
- * Promises are kept over restarts: the quorum that made a leader never again belongs to an older one.
+ * Promises are kept: a leader has a quorum of them, and that quorum never again belongs to an older one.
  * [Raft fig. 2: persistent state is on stable storage before a reply], [PaxosSimple §2.2, §2.5]
  *
  * From outside a promise is known to be durable only when a leader has come of it. If just enough nodes
  * had promised to elect it, each of them is bound for ever; if more had, any quorum of them is.
  */
-import { majoritySize } from '@quorate/consensus';
 import type { NodeId } from '@quorate/core';
 import type { InvariantMemory, NodeView } from './memory.ts';
 
@@ -27,25 +26,32 @@ export function promisesKept(views: readonly NodeView[], memory: InvariantMemory
       const broken = quorumIsBroken(memory);
       if (broken !== undefined) return broken;
     }
-    if (view.role === 'leader') noteElection(view, memory);
+    const unelected = view.role === 'leader' ? noteElection(view, memory) : undefined;
+    if (unelected !== undefined) return unelected;
   }
   return undefined;
 }
 
-function noteElection({ node, reign }: NodeView, memory: InvariantMemory): void {
-  if (memory.lastLed !== undefined && memory.lastLed.reign >= reign) return;
+function noteElection({ node, reign }: NodeView, memory: InvariantMemory): string | undefined {
+  if (memory.lastLed !== undefined && memory.lastLed.reign >= reign) return undefined;
   const leadership = { reign, leader: node };
   memory.lastLed = leadership;
-  const promised = memory.latestViews().filter((view) => stands(view, leadership));
-  if (promised.length !== majoritySize(memory.members.length)) return;
+  const seen = memory.latestViews();
+  const promised = seen.filter((view) => stands(view, leadership));
+  // Whoever was never seen may have promised.
+  if (promised.length + memory.members.length - seen.length < memory.electing) {
+    return `${node} leads in reign ${reign}, to which only ${promised.length} have committed themselves`;
+  }
+  if (promised.length > memory.electing) return undefined;
   for (const view of promised) memory.promiseFloors.set(view.node, leadership);
+  return undefined;
 }
 
 function quorumIsBroken(memory: InvariantMemory): string | undefined {
   const { lastLed } = memory;
   if (lastLed === undefined) return undefined;
   const promised = memory.latestViews().filter((view) => stands(view, lastLed)).length;
-  if (promised >= majoritySize(memory.members.length)) return undefined;
+  if (promised >= memory.electing) return undefined;
   return `${lastLed.leader} was elected in reign ${lastLed.reign}, and only ${promised} remember it`;
 }
 

@@ -1,0 +1,57 @@
+/** What the seeds of an algorithm came to, for people to read. */
+import type { SimulationResult } from '@quorate/simulation';
+import { repeatCommand } from './repeat-command.ts';
+import type { SeedsResult } from './simulate-seeds.ts';
+
+export function describeSeeds(result: SeedsResult, firstSeed: number): string {
+  const { algorithm, seeds, failures, faults, strikes, reads, staleReads } = result;
+  const passed = seeds - failures.length;
+  const levels = Object.entries(reads).map(([level, count]) => `${count} ${level}`);
+  return [
+    `${algorithm}: ${passed} of ${seeds} seeds passed (from seed ${firstSeed}), ` +
+      `${result.virtualSeconds.toFixed(0)} s of virtual time in ${result.elapsedSeconds.toFixed(1)} s`,
+    `  operations acknowledged: ${result.acknowledged}, at least ${result.acknowledgedLeast} a seed; ` +
+      `outcome unknown: ${result.unknown}`,
+    `  reads: ${levels.join(', ')}; stale, as they may be: ` +
+      `${staleReads.session} session, ${staleReads.eventual} eventual`,
+    `  leader changes: ${result.leaderChanges}, at least ${result.leaderChangesLeast} a seed`,
+    `  strikes: ${Object.entries(strikes)
+      .map(([kind, count]) => `${count} ${kind}`)
+      .join(', ')}`,
+    `  faults: ${faultNames.map(([kind, name]) => `${faults[kind]} ${name}`).join(', ')}`,
+    ...failures.flatMap((failure) => describeFailure(failure, result)),
+    ...describeShrunk(result),
+  ].join('\n');
+}
+
+const faultNames: readonly (readonly [keyof SimulationResult['faults'], string])[] = [
+  ['crashes', 'crashes'],
+  ['writesLost', 'unsynced writes lost'],
+  ['writesTorn', 'torn'],
+  ['kills', 'kills'],
+  ['restarts', 'restarts'],
+  ['pauses', 'pauses'],
+  ['cut', 'messages lost to cuts'],
+  ['dropped', 'dropped'],
+  ['duplicated', 'duplicated'],
+  ['reordered', 'reordered'],
+];
+
+function describeFailure(
+  { algorithm, seed, nodes, violation }: SimulationResult,
+  { asked }: SeedsResult,
+): readonly string[] {
+  return [
+    `  seed ${seed} (${nodes} nodes) FAILED: ${violation ?? ''}`,
+    `  repeat it: ${repeatCommand({ ...asked, algorithm, seed })}`,
+  ];
+}
+
+function describeShrunk({ shrunk }: SeedsResult): readonly string[] {
+  if (shrunk === undefined) return [];
+  const { options, result, attempts } = shrunk;
+  return [
+    `  seed ${options.seed}, made small in ${attempts} runs (${result.nodes} nodes): ${result.violation ?? ''}`,
+    `  repeat it: ${repeatCommand(options)}`,
+  ];
+}
