@@ -1,0 +1,266 @@
+/** Terms, elections and what limits them, sentence by sentence. [Raft §5.1, §5.2, §5.4.1, §5.6], [RaftThesis §4.2.3, §6.2, §9.6] */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ProtocolCluster } from '../../src/conformance/cluster.ts';
+import { isAtLeastAsUpToDate } from '../../src/raft/election-restriction.ts';
+import type { LogPosition } from '../../src/raft/log.ts';
+import type { RaftMessage } from '../../src/raft/message.ts';
+import { type RaftState, raft } from '../../src/raft/raft.ts';
+import { roleTable } from '../../src/raft/role-table.ts';
+import { LoneServer } from './lone-server.ts';
+
+const clusterOf = (nodes: number, seed = 1): ProtocolCluster<RaftState, RaftMessage> =>
+  new ProtocolCluster<RaftState, RaftMessage>({ protocol: raft, nodes, seed });
+
+const voteRequest = (term: number, lastIndex = 0, lastTerm = 0) =>
+  ({ type: 'vote-request', term, lastIndex, lastTerm, gaveWay: 0 }) as const;
+
+describe('[Raft §5.1]', () => {
+  test('terms are numbered with consecutive integers, and each begins with an election', () => {
+    const server = new LoneServer();
+    for (const term of [1, 2, 3]) expect(server.stand().status.reign).toBe(term);
+  });
+
+  test('if an election results in a split vote, the term ends with no leader and a new one begins', () => {
+    const server = new LoneServer({ members: ['a', 'b', 'c', 'd'] }).stand();
+    server.receive('b', { type: 'vote-reply', term: 1, granted: true });
+    for (const peer of ['c', 'd']) server.receive(peer, { type: 'vote-reply', term: 1, granted: false });
+    expect(server.status).toMatchObject({ role: 'candidate', reign: 1 });
+    server.stand();
+    expect(server.status).toMatchObject({ role: 'candidate', reign: 2 });
+  });
+
+  test('if a candidate or leader discovers that its term is out of date, it reverts to follower state', () => {
+    for (const server of [new LoneServer().timeOut(), new LoneServer().stand(), new LoneServer().lead()]) {
+      server.receive('b', { type: 'heartbeat-reply', term: 9, round: 0 });
+      expect(server.status).toMatchObject({ role: 'follower', reign: 9 });
+    }
+  });
+
+  test('servers retry RPCs if they do not receive a response in a timely manner', () => {
+    const server = new LoneServer().stand().listen();
+    server.pass(50);
+    expect(server.heard('vote-request').map(({ to }) => to)).toEqual(['b', 'c']);
+    const leader = new LoneServer().lead().listen();
+    leader.pass(100);
+    expect(leader.heard('append').map(({ to }) => to)).toEqual(['b', 'c']);
+  });
+});
+
+describe('[Raft §5.2]', () => {
+  test('each candidate restarts its randomized election timeout at the start of an election', () => {
+    const delays = Array.from({ length: 100 }, (_, seed) => {
+      const server = new LoneServer({ options: { seed } }).stand();
+      return server.state.electionDueMs - server.nowMs;
+    });
+    expect(new Set(delays).size).toBe(100);
+    expect(Math.max(...delays)).toBeLessThan(300);
+  });
+
+  test('a server remains in follower state as long as it receives valid RPCs from a leader or candidate', () => {
+    const server = new LoneServer({ term: 3 });
+    for (let at = 0; at < 10; at++) {
+      // Not a valid one: its term is old.
+      server.pass(100);
+      server.receive('b', { type: 'heartbeat', term: 2, commitIndex: 0, round: 1, rests: false });
+    }
+    expect(server.status.role).toBe('candidate');
+  });
+
+  test('the majority rule ensures that at most one candidate can win the election for a term', () => {
+    // Every pair of majorities shares a voter, and a voter has one vote.
+    const voter = new LoneServer();
+    voter.pass(150);
+    voter.receive('b', voteRequest(1));
+    voter.receive('c', voteRequest(1));
+    voter.sync();
+    expect(voter.heard('vote-reply').filter(({ message }) => message.granted)).toHaveLength(1);
+  });
+
+  test('most of the time only a single server times out, and it wins before any other does', () => {
+    let first = 0;
+    for (let seed = 1; seed <= 100; seed++) {
+      const cluster = clusterOf(5, seed);
+      cluster.runUntil(() => cluster.leader() !== undefined, 5_000);
+      if (cluster.status(cluster.leader() ?? 'n1').reign === 1) first += 1;
+    }
+    expect(first).toBeGreaterThan(80);
+  });
+
+  test('once a candidate wins, it sends heartbeats to prevent new elections', () => {
+    const cluster = clusterOf(5);
+    cluster.runUntil(() => cluster.leader() !== undefined);
+    const { reign } = cluster.status(cluster.leader() ?? '');
+    cluster.run(60_000);
+    for (const id of cluster.members) expect(cluster.status(id).reign).toBe(reign);
+  });
+
+  test('[Raft fig. 4] the changes of role are these, and pre-candidates stand before candidates', () => {
+    const changes = Object.entries(roleTable).flatMap(([from, events]) =>
+      Object.values(events)
+        .filter((to) => to !== 'illegal' && to !== from)
+        .map((to) => `${from} > ${to}`),
+    );
+    expect([...new Set(changes)].sort()).toEqual([
+      'candidate > follower',
+      'candidate > leader',
+      'candidate > pre-candidate',
+      'follower > candidate',
+      'follower > leader',
+      'follower > pre-candidate',
+      'leader > follower',
+      'pre-candidate > candidate',
+      'pre-candidate > follower',
+    ]);
+  });
+});
+
+describe('[Raft §5.4.1]', () => {
+  const position = fc
+    .record({ index: fc.nat({ max: 4 }), term: fc.nat({ max: 4 }) })
+    .map((plain) => plain as LogPosition);
+
+  test('if the last entries have different terms, the log with the later term is more up-to-date', () => {
+    fc.assert(
+      fc.property(position, position, (one, other) => {
+        fc.pre(one.term !== other.term);
+        expect(isAtLeastAsUpToDate(one, other)).toBe(one.term > other.term);
+      }),
+    );
+  });
+
+  test('if the logs end with the same term, whichever is longer is more up-to-date', () => {
+    fc.assert(
+      fc.property(position, fc.nat({ max: 4 }), (one, index) => {
+        const other = { ...one, index } as LogPosition;
+        expect(isAtLeastAsUpToDate(one, other)).toBe(one.index >= index);
+      }),
+    );
+  });
+
+  test('the voter denies its vote if its own log is more up-to-date, and learns the term all the same', () => {
+    const voter = new LoneServer({ terms: [1, 2] });
+    voter.pass(150);
+    voter.receive('b', voteRequest(7, 9, 1));
+    voter.sync();
+    expect(voter.heard('vote-reply')).toMatchObject([{ message: { term: 7, granted: false } }]);
+    expect(voter.state.votedFor).toBeUndefined();
+  });
+});
+
+describe('[Raft §5.5]', () => {
+  test('RPCs are idempotent: a vote request that comes twice is answered twice, and written once', () => {
+    const voter = new LoneServer();
+    voter.pass(150);
+    voter.receive('b', voteRequest(1));
+    voter.sync();
+    voter.receive('b', voteRequest(1));
+    expect(voter.unsynced).toEqual([]);
+    expect(voter.heard('vote-reply').map(({ message }) => message.granted)).toEqual([true, true]);
+  });
+
+  test('a candidate that crashed and restarts has forgotten its votes, and not its own', () => {
+    const cluster = clusterOf(3);
+    cluster.hold = ({ message }) => message.type === 'vote-reply';
+    expect(cluster.runUntil(() => cluster.held.length > 0)).toBe(true);
+    const candidate = cluster.held[0]?.to ?? '';
+    const { reign } = cluster.status(candidate);
+    cluster.crash(candidate);
+    cluster.restart(candidate);
+    cluster.deliverHeld();
+    expect(cluster.status(candidate)).toMatchObject({ role: 'follower', reign });
+    expect(cluster.stateOf(candidate).votedFor).toBe(candidate);
+  });
+});
+
+test('[Raft §5.6] safety must not depend on timing: with timeouts below the delays nobody leads for long, and nothing breaks', () => {
+  const cluster = new ProtocolCluster<RaftState, RaftMessage>({
+    protocol: raft,
+    nodes: 3,
+    network: { delayMs: [50, 400] },
+    options: { electionTimeoutMs: [60, 120], heartbeatMs: 20 },
+  });
+  for (let at = 0; at < 200; at++) {
+    cluster.run(100);
+    for (const id of cluster.members) cluster.propose(id, `${at} at ${id}`);
+  }
+  expect(cluster.safety.leaderOfReign.size).toBeLessThanOrEqual(cluster.stateOf('n1').currentTerm + 1);
+});
+
+describe('[RaftThesis §9.6] Pre-Vote', () => {
+  test('a candidate increments its term only once a majority would be willing to vote for it', () => {
+    const server = new LoneServer({ members: ['a', 'b', 'c', 'd', 'e'], term: 3 }).timeOut();
+    server.receive('b', { type: 'pre-vote-reply', term: 4, granted: true });
+    expect(server.status.reign).toBe(3);
+    server.receive('c', { type: 'pre-vote-reply', term: 4, granted: true });
+    expect(server.status.reign).toBe(4);
+  });
+
+  test('a server would vote only for a log that is up-to-date', () => {
+    const voter = new LoneServer({ terms: [1, 2] });
+    voter.pass(150);
+    voter.receive('b', { type: 'pre-vote-request', term: 3, lastIndex: 1, lastTerm: 2 });
+    expect(voter.heard('pre-vote-reply')).toMatchObject([{ message: { granted: false } }]);
+  });
+
+  test('a server that was partitioned does not disturb the cluster when it rejoins', () => {
+    const cluster = clusterOf(3);
+    cluster.elect('n1');
+    const { reign } = cluster.status('n1');
+    cluster.partition(['n1', 'n2'], ['n3']);
+    cluster.run(30_000);
+    expect(cluster.status('n3').reign).toBe(reign);
+    cluster.heal();
+    cluster.run(2_000);
+    expect(cluster.status('n3')).toMatchObject({ role: 'follower', leader: 'n1', reign });
+  });
+});
+
+describe('[RaftThesis §4.2.3] disruptive servers', () => {
+  test('a server that hears of its leader within the shortest timeout neither updates its term nor votes', () => {
+    const server = new LoneServer();
+    server.receive('b', { type: 'heartbeat', term: 1, commitIndex: 0, round: 1, rests: false });
+    server.sync();
+    server.listen().pass(140);
+    server.receive('c', voteRequest(9, 9, 8));
+    expect(server.said).toEqual([]);
+    expect(server.status.reign).toBe(1);
+  });
+
+  test('this does not affect normal elections, where each server waits at least that long', () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const cluster = clusterOf(3, seed);
+      cluster.elect('n1');
+      cluster.crash('n1');
+      expect(cluster.runUntil(() => cluster.leader() !== undefined, 2_000)).toBe(true);
+    }
+  });
+});
+
+describe('[RaftThesis §6.2] check-quorum', () => {
+  test('a leader steps down if an election timeout elapses without a round to a majority', () => {
+    const server = new LoneServer({ members: ['a', 'b', 'c', 'd', 'e'] }).lead();
+    const heard = (peers: readonly string[]): void => {
+      const round = server.heard('heartbeat').at(-1)?.message.round ?? 0;
+      for (const peer of peers) server.receive(peer, { type: 'heartbeat-reply', term: 1, round });
+    };
+    for (let at = 0; at < 20; at++) {
+      server.pass(50);
+      heard(['b', 'c']);
+    }
+    expect(server.status.role).toBe('leader');
+    for (let at = 0; at < 7; at++) {
+      server.pass(50);
+      heard(['b']);
+    }
+    expect(server.status).toMatchObject({ role: 'follower', leader: undefined });
+  });
+
+  test('so that clients of a leader that is cut off turn to another', () => {
+    const cluster = clusterOf(3);
+    cluster.elect('n1');
+    cluster.partition(['n1'], ['n2', 'n3']);
+    cluster.run(600);
+    expect(cluster.propose('n1', 'x')).toEqual({ type: 'refused', reason: 'not-leader' });
+  });
+});
