@@ -38,7 +38,7 @@ function standForElection(state: RaftState, gaveWay: Term): void {
  * election to others.
  */
 export function mayCampaign(state: RaftState): boolean {
-  if (state.nowMs < state.standsBackUntilMs) return false;
+  if (state.nowMs < state.standBack.untilMs) return false;
   return state.durability.waitingMs(state.nowMs) <= state.options.electionTimeoutMs[1];
 }
 

@@ -12,19 +12,18 @@ import { becomeFollower } from './role-change.ts';
 import { commitTo, type Effects, type RaftState, resetElectionTimer, writeContext } from './state.ts';
 
 /** A message from the leader of `term`, which is not below our own: whoever else we were, now we follow. */
-function followLeader(
-  state: RaftState,
-  from: { readonly leader: NodeId; readonly term: Term },
-  effects: Effects,
-): void {
-  const because = from.term > state.currentTerm ? 'higher-term' : 'leader-heard';
-  if (because === 'leader-heard' && state.role.name === 'follower') {
-    const { leader } = state.role;
-    invariant(leader === undefined || leader === from.leader, 'at most one leader per term');
+function followLeader(state: RaftState, leader: NodeId, term: Term, effects: Effects): void {
+  const { role } = state;
+  if (role.name === 'follower' && role.leader === leader && term === state.currentTerm) {
+    role.rests = false;
+  } else {
+    const because = term > state.currentTerm ? 'higher-term' : 'leader-heard';
+    const hadLeader = because === 'leader-heard' && role.name === 'follower' && role.leader !== undefined;
+    invariant(!hadLeader, 'at most one leader per term');
+    becomeFollower(state, because, { term, leader }, effects);
   }
-  becomeFollower(state, because, from, effects);
   state.lastHeardLeaderMs = state.nowMs;
-  state.lastHeardLeaderTerm = from.term;
+  state.lastHeardLeaderTerm = term;
   resetElectionTimer(state);
 }
 
@@ -35,7 +34,7 @@ export function onAppend(state: RaftState, from: NodeId, append: Append, effects
     rejectAppend(state, from, prev, { index: prev.index, term: prev.term });
     return;
   }
-  followLeader(state, { leader: from, term: append.term }, effects);
+  followLeader(state, from, append.term, effects);
   // At or below the snapshot everything is committed, and so equal to the leader's. [Raft §5.4, Leader Completeness]
   if (prev.index > log.snapshot.index && !log.matches(prev)) {
     rejectAppend(state, from, prev, conflictHint(log, prev));
@@ -96,7 +95,7 @@ export function onHeartbeat(state: RaftState, from: NodeId, heartbeat: Heartbeat
     });
     return;
   }
-  followLeader(state, { leader: from, term: heartbeat.term }, effects);
+  followLeader(state, from, heartbeat.term, effects);
   const { commitIndex, round, term, rests } = heartbeat;
   // The leader tells us to commit only what we have acknowledged. A log that ends before has lost
   // acknowledged entries, and must not go on as if nothing had happened.
@@ -116,7 +115,7 @@ export interface ReceivedSnapshot {
 export function onSnapshotReceived(state: RaftState, received: ReceivedSnapshot, effects: Effects): void {
   const { from, term, last } = received;
   if (term < state.currentTerm) return;
-  followLeader(state, { leader: from, term }, effects);
+  followLeader(state, from, term, effects);
   const { log, durability, commitIndex } = state;
   if (last.index <= commitIndex) {
     // We have all of it, and more: what is committed here is in every later leader's log.

@@ -50,7 +50,7 @@ function sendAppend(state: RaftState, peer: NodeId, progress: Progress, effects:
     return;
   }
   const entries = log.batch(progress.nextIndex, appendLimits(isCatchingUp(state, progress), options));
-  if (progress.inFlight.count === 0) progress.retryAtMs = state.nowMs + retryAfterMs(state);
+  if (progress.inFlight.count === 0) progress.retryAtMs = state.nowMs + askAfterMs(state);
   let bytes = 0;
   for (const { payload } of entries) bytes += payload.byteLength;
   noteSent(progress, (prevIndex + entries.length) as LogIndex, bytes);
@@ -95,7 +95,7 @@ export function onAppendAccepted(
   const { peer, progress } = from;
   invariant(matchIndex <= state.log.lastIndex, 'nobody matches more than the leader has');
   const isNews = noteMatch(progress, matchIndex);
-  progress.retryAtMs = state.nowMs + retryAfterMs(state);
+  progress.retryAtMs = state.nowMs + askAfterMs(state);
   const isWhereItStands = matchIndex === progress.matchIndex;
   switch (progress.state) {
     case 'probe':
@@ -155,7 +155,7 @@ export function onSnapshotSent(
     becomeProbe(progress, (Math.max(progress.snapshotIndex, progress.matchIndex) + 1) as LogIndex);
     replicateTo(state, peer, progress, effects);
   } else {
-    progress.retryAtMs = state.nowMs + retryAfterMs(state);
+    progress.retryAtMs = state.nowMs + 2 * state.options.heartbeatMs;
   }
 }
 
@@ -170,7 +170,7 @@ export function retryOverdue(state: RaftState, peer: NodeId, progress: Progress,
     replicateTo(state, peer, progress, effects);
     return;
   }
-  progress.retryAtMs = state.nowMs + retryAfterMs(state);
+  progress.retryAtMs = state.nowMs + askAfterMs(state);
   if (progress.state === 'replicate') becomeStalled(progress);
   const prevIndex = progress.state === 'probe' ? progress.nextIndex - 1 : progress.matchIndex;
   if (askWhereItStands(state, peer, prevIndex as LogIndex, effects)) return;
@@ -179,6 +179,7 @@ export function retryOverdue(state: RaftState, peer: NodeId, progress: Progress,
   replicateTo(state, peer, progress, effects);
 }
 
-function retryAfterMs(state: RaftState): number {
-  return 2 * state.options.heartbeatMs;
+/** A question is cheap, so it is asked soon: what was lost is not known before it is answered. */
+function askAfterMs(state: RaftState): number {
+  return state.options.heartbeatMs;
 }

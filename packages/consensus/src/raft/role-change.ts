@@ -9,6 +9,7 @@ import type { Term } from './log.ts';
 import { newProgress, type Progress } from './progress.ts';
 import { ReadQueue } from './read-index.ts';
 import { checkTransition, type RoleEvent } from './role-table.ts';
+import { noteDiskStalled } from './stand-back.ts';
 import { type Campaigner, type Effects, type Leader, type RaftState, resetElectionTimer } from './state.ts';
 
 type ReasonToFollow = Extract<
@@ -35,22 +36,13 @@ export function becomeFollower(
   if (state.role.name === 'leader') {
     for (const read of state.role.reads.unanswered()) effects.push({ type: 'read-refused', read });
     resetElectionTimer(state);
-    if (because === 'disk-stalled') standBack(state);
+    // Alone there is nobody to leave an election to.
+    if (because === 'disk-stalled' && state.peers.length > 0) {
+      noteDiskStalled(state.standBack, state.nowMs, state.options.electionTimeoutMs[1]);
+    }
   }
   state.role = { name: 'follower', leader: to.leader, rests: false };
 }
-
-/**
- * A disk that stalled once may do so again, and a leader that comes and goes is worse than another one: each
- * time this server leaves elections to the others for longer.
- */
-function standBack(state: RaftState): void {
-  state.diskStalls += 1;
-  const timeouts = 2 ** Math.min(state.diskStalls, standBackDoublingsMax);
-  state.standsBackUntilMs = state.nowMs + timeouts * state.options.electionTimeoutMs[1];
-}
-
-const standBackDoublingsMax = 6;
 
 export function becomePreCandidate(state: RaftState): Campaigner {
   checkTransition(state.role.name, 'election-due', 'pre-candidate');

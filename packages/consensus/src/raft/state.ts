@@ -23,6 +23,7 @@ import type { RaftMessage } from './message.ts';
 import type { Progress } from './progress.ts';
 import type { Rest } from './quiescence.ts';
 import type { ReadQueue } from './read-index.ts';
+import { neverStalled, type StandBack } from './stand-back.ts';
 
 export interface Follower {
   readonly name: 'follower';
@@ -78,10 +79,7 @@ export interface RaftState {
   lastHeardLeaderMs: number;
   /** The term of that leader; after a start, the newest that it can have been. */
   lastHeardLeaderTerm: Term;
-  /** How often this server gave up its lead because of its disk. */
-  diskStalls: number;
-  /** Until then it does not stand. */
-  standsBackUntilMs: number;
+  readonly standBack: StandBack;
   nowMs: number;
   /** The epoch has just been founded with this server as its first leader: it leads from its first step on. */
   isAppointed: boolean;
@@ -117,8 +115,7 @@ export function start(options: ProtocolOptions, recovered: RecoveredState, nowMs
     // followers' loyalty through that.
     lastHeardLeaderMs: nowMs,
     lastHeardLeaderTerm: currentTerm,
-    diskStalls: 0,
-    standsBackUntilMs: Number.NEGATIVE_INFINITY,
+    standBack: neverStalled(),
     nowMs,
     isAppointed: options.isAppointed ?? false,
     told: { role: 'follower', leader: undefined, reign: currentTerm },

@@ -42,7 +42,7 @@ describe('[Raft §5.1]', () => {
     server.pass(50);
     expect(server.heard('vote-request').map(({ to }) => to)).toEqual(['b', 'c']);
     const leader = new LoneServer().lead().listen();
-    leader.pass(100);
+    leader.pass(50);
     expect(leader.heard('append').map(({ to }) => to)).toEqual(['b', 'c']);
   });
 });

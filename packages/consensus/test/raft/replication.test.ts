@@ -115,7 +115,7 @@ describe('the window of a peer', () => {
   test('what is not answered is asked for, and sent again when it is lost', () => {
     const server = established();
     server.propose('x');
-    server.listen().pass(90);
+    server.listen().pass(40);
     expect(server.heard('append')).toEqual([]);
     server.pass(10);
     const question = { prevIndex: 1, entries: [] };
@@ -133,7 +133,7 @@ describe('the window of a peer', () => {
     const server = established();
     server.propose('x');
     server.propose('y');
-    server.pass(100);
+    server.pass(50);
     server.listen().acknowledge('b', 2);
     expect(server.heard('append')).toEqual([]);
     server.propose('z');
@@ -145,8 +145,8 @@ describe('the window of a peer', () => {
   test('a question that was lost is asked again', () => {
     const server = established();
     server.propose('x');
-    server.pass(100);
-    server.listen().pass(100);
+    server.pass(50);
+    server.listen().pass(50);
     expect(server.heard('append').map(({ to, message }) => [to, message.entries.length])).toEqual([
       ['b', 0],
       ['c', 0],

@@ -9,6 +9,7 @@ import type { Entry, LogIndex } from '../../src/protocol.ts';
 import { encodeHardState } from '../../src/raft/hard-state.ts';
 import type { RaftMessage } from '../../src/raft/message.ts';
 import { type RaftState, raft } from '../../src/raft/raft.ts';
+import { clockRateRatioMax, leaseMsFor } from '../../src/replica/clock-bound.ts';
 
 type Settings = Partial<ClusterSettings<RaftState, RaftMessage>>;
 type Cluster = ProtocolCluster<RaftState, RaftMessage>;
@@ -95,6 +96,48 @@ describe('elections and the commit rule', () => {
     expect(cluster.stateOf('n2').votedFor).toBeUndefined();
     cluster.elect('n3');
     expect(cluster.status('n3').reign).toBe(term);
+  });
+
+  test('an append that comes late and is shorter takes nothing away', () => {
+    const cluster = clusterOf(3);
+    cluster.elect('n1');
+    cluster.run(100);
+    cluster.hold = ({ message, to }) => message.type === 'append' && to === 'n2';
+    cluster.propose('n1', 'five');
+    const late = cluster.held[0];
+    if (late === undefined) throw new Error('nothing was sent');
+    cluster.deliver(late);
+    cluster.propose('n1', 'six');
+    cluster.deliverHeld(({ message }) => message !== late.message);
+    cluster.run(50);
+    cluster.deliver(late);
+    cluster.run(50);
+    expect(cluster.committedTexts('n2')).toEqual(['five', 'six']);
+    // Nor does a power cut in the middle of it.
+    cluster.deliver(late);
+    cluster.crash('n2');
+    cluster.restart('n2');
+    expect(raft.status(cluster.stateOf('n2')).lastIndex).toBe(3);
+  });
+
+  test('an empty append with a high commit index commits nothing that it has not matched', () => {
+    const cluster = clusterOf(3);
+    // n1 holds an uncommitted index 2 of term 1; the others have committed another one in term 2.
+    withLogs(cluster, {
+      n1: [noOp(1, 1), noOp(2, 1)],
+      n2: [noOp(1, 1), noOp(2, 2)],
+      n3: [noOp(1, 1), noOp(2, 2)],
+    });
+    const message = {
+      type: 'append',
+      term: 3,
+      prevIndex: 1,
+      prevTerm: 1,
+      commitIndex: 2,
+      entries: [],
+    } as never;
+    cluster.deliver({ from: 'n2' as never, to: 'n1' as never, message, wire: raft.encodeMessage(message) });
+    expect(cluster.status('n1').commitIndex).toBe(1);
   });
 
   test('grants that the network duplicates do not elect', () => {
@@ -243,6 +286,24 @@ describe('liveness', () => {
     expect(cluster.committedTexts('n1')).toEqual(['written elsewhere']);
   });
 
+  test('a leader whose disk comes and goes does not take the lead back from one that works', () => {
+    const cluster = clusterOf(3);
+    cluster.elect('n1');
+    for (let round = 0; round < 3; round++) {
+      cluster.holdDisk('n1');
+      cluster.propose(cluster.leader() ?? '', `round ${round}`);
+      cluster.run(700);
+      cluster.releaseDisk('n1');
+      cluster.run(50);
+    }
+    const changes = changesOf(cluster);
+    // The one that leads now dies. There are two left, and the one with the good disk is asked first.
+    cluster.crash(cluster.leader() ?? '');
+    cluster.run(3_000);
+    expect(cluster.leader()).not.toBe('n1');
+    expect(changesOf(cluster)).toBe(changes + 1);
+  });
+
   test('a hint that the leader is gone brings the next within a few heartbeats, and without a duel', () => {
     for (let seed = 1; seed <= 20; seed++) {
       const cluster = clusterOf(5, { seed, network: { delayMs: [0.1, 0.3] }, syncMs: [0.1, 0.5] });
@@ -288,6 +349,90 @@ describe('reads', () => {
     expect(cluster.readOutcome(read)).not.toEqual(expect.any(Number));
     cluster.run(400);
     expect(cluster.readOutcome(read)).toBe('refused');
+  });
+});
+
+describe('leases', () => {
+  const leaseMs = leaseMsFor(150);
+  /** n1 leads and has confirmed a round just now; then its timers stop and nobody hears it. */
+  const cutOffHolder = (clockRates: readonly [number, number], seed: number): Cluster => {
+    const cluster = clusterOf(3, { seed, clockRates, options: { leaseMs, electionTimeoutMs: [150, 151] } });
+    cluster.elect('n1');
+    cluster.run(200);
+    expect(cluster.readOutcome(cluster.read('n1', { mayUseLease: true }))).toEqual(expect.any(Number));
+    cluster.node('n1').ticking = false;
+    cluster.partition(['n1'], ['n2', 'n3']);
+    return cluster;
+  };
+
+  test('a leader with a slow clock that is cut off has no lease left when another is elected', () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const cluster = cutOffHolder([1, clockRateRatioMax], seed);
+      for (let at = 0; at < 100 && (cluster.leader() ?? 'n1') === 'n1'; at++) cluster.run(5);
+      cluster.propose(cluster.leader() ?? '', 'newer');
+      cluster.run(10);
+      // The cluster checks that no read is served from before what was committed when it was asked.
+      expect(cluster.readOutcome(cluster.read('n1', { mayUseLease: true }))).toBe('waiting');
+    }
+  });
+
+  test('a leader that was paused for twice its lease finds it over when it is back', () => {
+    const cluster = cutOffHolder([1, 1], 1);
+    cluster.pause('n1');
+    cluster.run(2 * leaseMs);
+    cluster.resume('n1');
+    expect(cluster.readOutcome(cluster.read('n1', { mayUseLease: true }))).toBe('waiting');
+  });
+
+  test('a leader that hands over answers nothing by lease while its successor commits', () => {
+    const cluster = clusterOf(3, { options: { leaseMs } });
+    cluster.elect('n1');
+    cluster.run(200);
+    // n1 never learns that it was replaced.
+    cluster.hold = ({ to, message }) => to === 'n1' && message.type !== 'heartbeat-reply';
+    cluster.input('n1', { type: 'transfer', to: 'n2' as never });
+    expect(cluster.runUntil(() => cluster.status('n2').role === 'leader', 50)).toBe(true);
+    cluster.propose('n2', 'newer');
+    cluster.run(10);
+    expect(cluster.status('n1').role).toBe('leader');
+    expect(cluster.readOutcome(cluster.read('n1', { mayUseLease: true }))).toBe('waiting');
+  });
+});
+
+describe('leadership transfer', () => {
+  test('under load takes a few hops, and loses nothing that was accepted', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const cluster = clusterOf(3, { seed, network: { delayMs: [0.1, 0.3] }, syncMs: [0.1, 0.5] });
+      cluster.elect('n1');
+      const accepted: string[] = [];
+      for (let at = 0; at < 50; at++) {
+        if (cluster.propose('n1', `${at}`).type === 'accepted') accepted.push(`${at}`);
+        cluster.run(0.2);
+      }
+      cluster.input('n1', { type: 'transfer', to: 'n3' as never });
+      const startMs = cluster.nowMs;
+      while (cluster.propose('n3', 'first of the next').type !== 'accepted') cluster.run(0.2);
+      expect(cluster.nowMs - startMs).toBeLessThan(8);
+      cluster.run(500);
+      for (const id of cluster.members) {
+        expect(cluster.committedTexts(id)).toEqual([...accepted, 'first of the next']);
+      }
+    }
+  });
+
+  test('to one that is dead is given up, and the leader takes proposals again', () => {
+    const cluster = clusterOf(3);
+    cluster.elect('n1');
+    cluster.crash('n3');
+    let failed = false;
+    cluster.onEffect = (_, { type }) => {
+      failed ||= type === 'transfer-failed';
+    };
+    cluster.propose('n1', 'x');
+    cluster.input('n1', { type: 'transfer', to: 'n3' as never });
+    expect(cluster.propose('n1', 'y')).toEqual({ type: 'refused', reason: 'handing-over' });
+    expect(cluster.runUntil(() => failed, 300)).toBe(true);
+    expect(cluster.propose('n1', 'z').type).toBe('accepted');
   });
 });
 

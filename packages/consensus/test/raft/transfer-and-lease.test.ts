@@ -279,19 +279,3 @@ describe('[RaftThesis §6.4.1] a lease', () => {
     expect(server.done('read-ready')).toEqual([]);
   });
 });
-
-test('a leader whose disk stalls leaves elections to the others, each time for longer', () => {
-  const server = leader();
-  server.propose('x');
-  // Its disk does not answer; its followers do.
-  for (let at = 0; at < 40 && server.status.role === 'leader'; at++) {
-    server.pass(10);
-    answerRound(server, 'b');
-  }
-  expect(server.status.role).toBe('follower');
-  server.sync();
-  server.listen().pass(590);
-  expect(server.heard('pre-vote-request')).toEqual([]);
-  server.pass(600);
-  expect(server.heard('pre-vote-request')).not.toEqual([]);
-});
