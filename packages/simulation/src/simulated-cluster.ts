@@ -54,7 +54,6 @@ interface ClientNode {
 }
 
 export class SimulatedCluster {
-  readonly members: readonly NodeId[];
   readonly network: SimulatedNetwork;
   readonly counts: FaultCounts = {
     crashes: 0,
@@ -69,39 +68,58 @@ export class SimulatedCluster {
   readonly #clients = new Map<NodeId, ClientNode>();
 
   constructor(options: SimulatedClusterOptions) {
-    const { time, random, trace, members, latency } = options;
+    const { time, random, trace, members } = options;
     this.#options = options;
-    this.members = members;
     this.network = new SimulatedNetwork({
       time,
       trace,
       random: random.fork('network'),
       deliver: (to, from, frame) => this.#deliver(to, from, frame),
-      isMember: (node) => members.includes(node),
+      isMember: (node) => this.#nodes.has(node),
       sorter: options.sorter,
     });
-    for (const name of members) {
-      const skews = random.fork(`skew ${name}`);
-      this.#nodes.set(
-        name,
-        new SimulatedNode({
-          name,
-          time,
-          trace,
-          random: random.fork(`node ${name}`),
-          latency,
-          wallSkewMs: skews.next() * 2_000 - 1_000,
-          clockRate: options.clockRateOf?.(name) ?? 1,
-          machine: options.machine,
-          replica: {
-            ...options.replica,
-            epoch: { number: 1, algorithm: options.algorithm, acceptQuorum: undefined, members },
-            clusterId: 'simulated',
-          },
-          failed: options.failed,
-        }),
-      );
-    }
+    const epoch = { number: 1, algorithm: options.algorithm, acceptQuorum: undefined, members };
+    for (const name of members) this.#nodes.set(name, this.#makeNode(name, epoch));
+  }
+
+  #makeNode(name: NodeId, epoch: OpenReplicaOptions['epoch']): SimulatedNode {
+    const { time, random, trace, latency, replica, failed, machine, clockRateOf } = this.#options;
+    const skews = random.fork(`skew ${name}`);
+    return new SimulatedNode({
+      name,
+      time,
+      trace,
+      random: random.fork(`node ${name}`),
+      latency,
+      wallSkewMs: skews.next() * 2_000 - 1_000,
+      clockRate: clockRateOf?.(name) ?? 1,
+      machine,
+      replica: { ...replica, epoch, clusterId: 'simulated' },
+      failed,
+    });
+  }
+
+  /** Every node that runs or could be started, with a voice or without. */
+  get members(): readonly NodeId[] {
+    return [...this.#nodes.keys()];
+  }
+
+  /**
+   * Starts a node that has no voice in the present epoch, and learns until a later one names it: one that is new,
+   * or a member that is down and has lost its disk.
+   */
+  admit(name: NodeId, epoch: OpenReplicaOptions['epoch']): void {
+    const node = this.#nodes.get(name) ?? this.#makeNode(name, epoch);
+    this.#nodes.set(name, node);
+    node.joins(epoch);
+    this.start(name);
+  }
+
+  /** Stops a node that is a member no more, for good. */
+  dismiss(name: NodeId): void {
+    if (this.node(name).runtime !== undefined) this.kill(name);
+    this.#nodes.delete(name);
+    for (const { client } of this.#clients.values()) client.nodeRemoved(name);
   }
 
   get nodes(): readonly SimulatedNode[] {
@@ -197,14 +215,16 @@ export class SimulatedCluster {
     this.network.restoreAll();
   }
 
-  /** The replica that leads under the highest reign, as it believes itself. */
+  /** The replica that leads under the highest reign of the newest epoch that is led, as it believes itself. */
   leader(): NodeId | undefined {
-    let best: { name: NodeId; reign: number } | undefined;
+    let best: { name: NodeId; epoch: number; reign: number } | undefined;
     for (const { name, opened } of this.#nodes.values()) {
       const status = statusOf(opened);
-      if (status?.role === 'leader' && (best === undefined || status.reign > best.reign)) {
-        best = { name, reign: status.reign };
-      }
+      if (status?.role !== 'leader') continue;
+      const { epoch, reign } = status;
+      const isNewer =
+        best === undefined || epoch > best.epoch || (epoch === best.epoch && reign > best.reign);
+      if (isNewer) best = { name, epoch, reign };
     }
     return best?.name;
   }

@@ -27,6 +27,7 @@ import {
   type DiskOperation,
   type FaultyFileSystem,
   faultyFileSystem,
+  readNodeDirectory,
 } from '@quorate/storage';
 import { SimulatedDisk } from './simulated-disk.ts';
 import type { Trace } from './trace.ts';
@@ -88,6 +89,10 @@ export class SimulatedNode {
   #runtime: NodeRuntime | undefined;
   #opened: OpenedReplica | undefined;
   #lives = 0;
+  /** As the cluster's directory would note it; from the second life on the node must find this disk again. */
+  #diskId: string | undefined;
+  /** The epoch in which it is to learn before it has a voice; undefined for a founding member. */
+  #joins: OpenReplicaOptions['epoch'] | undefined;
   #atNextWrite: (() => void) | undefined;
   #atNextSync: { readonly moment: 'during' | 'after'; readonly strike: () => void } | undefined;
   /** Something ran on this node since a checker last looked. */
@@ -154,11 +159,14 @@ export class SimulatedNode {
       openReplica(context, {
         ...replica,
         ...(machine === undefined ? {} : { machine }),
+        ...(this.#joins === undefined ? {} : { epoch: this.#joins, joins: true }),
+        diskId: this.#diskId,
         fileSystem,
         directory: dataDirectory,
         onFailure: stopped,
         onOpened: (opened) => {
           if (this.#lives === life) this.#opened = opened;
+          void this.#noteDisk();
           trace.add(time.nowMs, `${this.name} is open at ${opened.state.appliedIndex}`);
         },
       }),
@@ -214,6 +222,20 @@ export class SimulatedNode {
   /** The disk behind everyone's back: to look at, and to damage. */
   get disk(): SimulatedDisk {
     return this.#disk;
+  }
+
+  /** From its next life on it has no voice, and learns, on whatever disk it finds, until an epoch names it. */
+  joins(epoch: OpenReplicaOptions['epoch']): void {
+    this.#joins = epoch;
+    this.#diskId = undefined;
+  }
+
+  async #noteDisk(): Promise<void> {
+    const superblock = await readNodeDirectory({
+      fileSystem: this.#disk.content.mount(),
+      directory: dataDirectory,
+    });
+    this.#diskId = superblock?.diskId;
   }
 
   /** Puts another disk into a node that is down: that of another node, or a blank one. */

@@ -243,14 +243,14 @@ export const plantedGuards: readonly PlantedGuard[] = [
     protocols: raft,
     guard: 'nobody stands who cannot win, and who hears a leader does not help; both are out',
     removals: [standsUnasked, isLeaderFresh],
-    red: /leads/,
+    red: /leads|new leaders/,
   },
   {
     scenario: '11-partial-mesh',
     protocols: paxos,
     guard: 'nobody prepares who cannot win, and acceptors are loyal to a leader that they hear; both are out',
     removals: [preparesUnasked, leaderSeemsAlive],
-    red: /leads/,
+    red: /leads|new leaders/,
   },
   {
     scenario: '12-one-link-cut',
@@ -336,6 +336,39 @@ export const plantedGuards: readonly PlantedGuard[] = [
     red: /not within 5000 ms: one of a b c d e leads/,
   },
   {
+    scenario: '21-wiped-disk',
+    protocols: both,
+    guard: 'a member is its name together with its disk; its name is enough',
+    removals: [rule('storage/src/directory.ts#readNodeDirectory', () => async () => undefined)],
+    red: /chosen is held/,
+  },
+  {
+    scenario: '23-leader-removed',
+    protocols: both,
+    guard: 'who leaves goes when a majority has entered the new epoch; when its leader has',
+    removals: [
+      method(
+        'consensus/src/cluster/client.ts#Client#establishedIn',
+        () =>
+          (self, ...when) =>
+            self.leaderIn(...when),
+      ),
+    ],
+    red: /\+ epoch 4: a c/,
+  },
+  {
+    scenario: '24-unaware-voter',
+    protocols: both,
+    guard: 'who is named by an epoch votes in it; a learner goes on learning',
+    removals: [
+      rule(
+        'consensus/src/replica/epoch.ts#standingIn',
+        (original) => (epoch, node, diskId) => (node === 'd' ? 'learner' : original(epoch, node, diskId)),
+      ),
+    ],
+    red: /one of b c d leads|await changes|every|change/,
+  },
+  {
     scenario: '26-new-leaders-read',
     protocols: both,
     guard: 'a new leader answers when it has committed in its own reign; it answers at once',
@@ -347,6 +380,13 @@ export const plantedGuards: readonly PlantedGuard[] = [
     protocols: paxos,
     guard: 'a lease is shorter than every loyalty by as much as clocks may differ; it never ends',
     removals: [rule('consensus/src/multi-paxos/leader-lease.ts#holdsLease', () => () => true)],
+    red: /not linearizable/,
+  },
+  {
+    scenario: '27-lease-and-clocks',
+    protocols: raft,
+    guard: 'a lease is shorter than every loyalty by as much as clocks may differ; it never ends',
+    removals: [rule('consensus/src/raft/leader-lease.ts#leaseIsRunning', () => () => true)],
     red: /not linearizable/,
   },
   {
@@ -465,14 +505,14 @@ export const plantedGuards: readonly PlantedGuard[] = [
   {
     scenario: '41-disks-swapped',
     protocols: both,
-    guard: 'a disk belongs to the node that its superblock names; to any',
+    guard: 'a disk belongs to the node that its superblock names, and a node to its disk; to any',
     removals: [
       rule('storage/src/directory.ts#openNodeDirectory', (original) => async (options) => {
-        // Loaded here, when the files with guards in them stand ready to be spoilt.
-        const { readNodeDirectory } = await import('@quorate/storage');
-        const found = await readNodeDirectory(options);
-        return original({ ...options, node: found?.node ?? options.node });
+        const owners = ['a', 'b', 'c', 'd', 'e'];
+        const tries = owners.map((node) => original({ ...options, node }));
+        return Promise.any(tries);
       }),
+      rule('storage/src/directory.ts#readNodeDirectory', () => async () => undefined),
     ],
     red: /not within 1000 ms: b stops/,
   },

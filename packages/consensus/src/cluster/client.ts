@@ -49,6 +49,8 @@ const renewWatchMs = 1_000;
 
 interface LeaderWaiter {
   readonly epoch: number;
+  /** A majority of the epoch's members must be in it too. */
+  readonly isEstablished: boolean;
   readonly deadlineMs: number;
   readonly resolve: () => void;
   readonly reject: (error: CodedError) => void;
@@ -105,24 +107,42 @@ export class Client {
 
   /** Resolves when a leader of `epoch` or a later one is known. @throws CodedError ERR_NO_QUORUM at the deadline */
   leaderIn(epoch: number, deadlineMs: number): Promise<void> {
-    if (this.#isLedIn(epoch)) return Promise.resolve();
+    return this.#await({ epoch, isEstablished: false, deadlineMs });
+  }
+
+  /**
+   * Resolves when `epoch` or a later one is led and a majority of its members have entered it. The leader alone
+   * is not enough to do without those who leave: an appointed one leads at once, while it may be the only member
+   * that holds what the epoch before has acknowledged. @throws CodedError ERR_OUTCOME_UNKNOWN at the deadline
+   */
+  establishedIn(epoch: number, deadlineMs: number): Promise<void> {
+    return this.#await({ epoch, isEstablished: true, deadlineMs });
+  }
+
+  #await(waiter: Pick<LeaderWaiter, 'epoch' | 'isEstablished' | 'deadlineMs'>): Promise<void> {
+    if (this.#isLedIn(waiter)) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#leaderWaiters.add({ epoch, deadlineMs, resolve, reject });
+      this.#leaderWaiters.add({ ...waiter, resolve, reject });
     });
   }
 
-  #isLedIn(epoch: number): boolean {
-    return this.#view.leader !== undefined && this.#view.epoch >= epoch;
+  #isLedIn({ epoch, isEstablished }: Pick<LeaderWaiter, 'epoch' | 'isEstablished'>): boolean {
+    const { leader, epoch: newest } = this.#view;
+    if (leader === undefined || newest < epoch) return false;
+    if (!isEstablished) return true;
+    const members = this.epoch?.members ?? [];
+    const entered = members.filter((member) => this.statuses.get(member)?.epoch === newest);
+    return members.length > 0 && entered.length >= majoritySize(members.length);
   }
 
   #tellLeaderWaiters(): void {
     const nowMs = this.#context.clock.nowMs();
     for (const waiter of this.#leaderWaiters) {
-      const isLed = this.#isLedIn(waiter.epoch);
+      const isLed = this.#isLedIn(waiter);
       if (!isLed && nowMs < waiter.deadlineMs && this.#stopError === undefined) continue;
       this.#leaderWaiters.delete(waiter);
       if (isLed) waiter.resolve();
-      else waiter.reject(this.#stopError ?? new CodedError('ERR_NO_QUORUM', 'no leader in time', {}));
+      else waiter.reject(this.#stopError ?? tooLate(waiter));
     }
   }
 
@@ -285,4 +305,10 @@ export class Client {
     }
     return ref;
   }
+}
+
+function tooLate({ epoch, isEstablished }: LeaderWaiter): CodedError {
+  if (!isEstablished) return new CodedError('ERR_NO_QUORUM', 'no leader in time', {});
+  const line = `epoch ${epoch} was decided, and a majority of its members was not seen to enter it in time`;
+  return new CodedError('ERR_OUTCOME_UNKNOWN', line, { epoch });
 }

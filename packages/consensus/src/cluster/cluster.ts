@@ -108,7 +108,6 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
           ? undefined
           : { fileSystem: nodeFileSystem(), directory: resolve(storage.directory) },
       spawnReplica: (node) => this.#spawnReplica(node),
-      leaderIn: (epoch, deadlineMs) => client.leaderIn(epoch, deadlineMs),
       nowMs: () => systemClock.nowMs(),
       warn: (message) => this.#emit('warning', { message }),
     });

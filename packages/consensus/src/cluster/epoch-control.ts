@@ -30,8 +30,6 @@ export interface EpochControlParts {
   readonly storage: { readonly fileSystem: FileSystem; readonly directory: string } | undefined;
   /** Opens the replica of a node whose thread is up. */
   readonly spawnReplica: (node: NodeId) => Promise<void>;
-  /** The client's waiters are told when a leader of this epoch or a later one is known. */
-  readonly leaderIn: (epoch: number, deadlineMs: number) => Promise<void>;
   readonly nowMs: () => number;
   readonly warn: (message: string) => void;
 }
@@ -92,16 +90,18 @@ export class EpochControl {
     const acceptQuorum = checkAcceptQuorum(order.acceptQuorum, { algorithm, members });
     const joiners = members.filter((node) => !this.nodes.includes(node));
     await this.#admit(joiners);
+    const change = { fromEpoch: present.epoch, algorithm, acceptQuorum, members, renewed: [] };
+    let epoch: number;
     try {
-      const change = { fromEpoch: present.epoch, algorithm, acceptQuorum, members, renewed: [] };
-      const epoch = await this.#parts.client.reconfigure(change, this.#remaining(options, deadlineMs));
-      await this.#settle({ epoch, algorithm, acceptQuorum, members }, deadlineMs);
-      return epoch;
+      epoch = await this.#parts.client.reconfigure(change, this.#remaining(options, deadlineMs));
     } catch (error) {
       // Where it may have happened, the joiners may be voters by now.
       if (!hasCode(error, 'ERR_OUTCOME_UNKNOWN')) await this.#dismiss(joiners);
       throw error;
     }
+    // The joiners are voters from here on, however long it takes until the epoch is served.
+    await this.#settle({ epoch, algorithm, acceptQuorum, members }, deadlineMs);
+    return epoch;
   }
 
   async #replace(name: string, options: CallOptions): Promise<number> {
@@ -162,7 +162,7 @@ export class EpochControl {
     const { epoch, algorithm, acceptQuorum, members } = next;
     const leavers = this.nodes.filter((node) => !members.includes(node));
     // Those who leave serve those who stay until a quorum of these has come along.
-    await this.#parts.leaderIn(epoch, deadlineMs);
+    await this.#parts.client.establishedIn(epoch, deadlineMs);
     await this.#parts.client.barrier(this.#remaining({}, deadlineMs));
     const { clusterId, disks } = this.#identity;
     await this.#write({
@@ -203,7 +203,7 @@ export class EpochControl {
   async #present(
     deadlineMs: number,
   ): Promise<{ readonly epoch: number; readonly algorithm: string; readonly members: readonly NodeId[] }> {
-    await this.#parts.leaderIn(0, deadlineMs);
+    await this.#parts.client.leaderIn(0, deadlineMs);
     const present = this.#parts.client.epoch;
     if (present !== undefined) return present;
     throw new CodedError('ERR_NO_QUORUM', 'no leader is known', {});

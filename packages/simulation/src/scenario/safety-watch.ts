@@ -1,39 +1,94 @@
 /**
- * Watches a simulated cluster step by step: the safety properties, and who led when.
+ * Watches a simulated cluster step by step: the safety properties of each epoch, and who led when.
  */
 import type { Reign } from '@quorate/consensus';
 import type { NodeId } from '@quorate/core';
 import { checkInvariants, InvariantMemory, type NodeView } from '../invariants/index.ts';
 import type { SimulatedCluster } from '../simulated-cluster.ts';
 
+interface Watched {
+  readonly memory: InvariantMemory;
+  views: NodeView[];
+}
+
 export class SafetyWatch {
   readonly #cluster: SimulatedCluster;
-  readonly #memory: InvariantMemory;
-  /** Every reign that any node was seen to have promised or begun. */
-  readonly reigns = new Set<Reign>();
-  /** Who led, in the order of the reigns in which they were first seen to lead. */
-  readonly leaders: { readonly node: NodeId; readonly reign: Reign }[] = [];
+  /** An epoch is a protocol of its own, with its own members: what it promises it promises them. */
+  readonly #epochs = new Map<number, Watched>();
+  /** Every reign that any node was seen to have promised or begun, with its epoch. */
+  readonly reigns = new Set<string>();
+  /** Who led, in the order in which they were first seen to lead. */
+  readonly leaders: { readonly node: NodeId; readonly epoch: number; readonly reign: Reign }[] = [];
 
-  constructor(cluster: SimulatedCluster, algorithm: string) {
+  constructor(cluster: SimulatedCluster) {
     this.#cluster = cluster;
-    this.#memory = new InvariantMemory({ algorithm, members: cluster.members });
   }
 
   /** To be called after every step. @returns which property is broken and how, or undefined */
   check(): string | undefined {
-    const views: NodeView[] = [];
     for (const node of this.#cluster.nodes) {
       if (!node.isTouched || node.opened === undefined) continue;
       node.isTouched = false;
-      const { protocol, protocolState, state } = node.opened;
+      const { protocol, protocolState, state, replica } = node.opened;
+      const { epoch, algorithm, members } = replica.status();
+      // Whoever learns without a voice promises nothing.
+      if (protocol.name !== algorithm || !members.includes(node.name)) continue;
       const inspection = protocol.inspect(protocolState);
-      views.push({ node: node.name, life: node.life, appliedIndex: state.appliedIndex, ...inspection });
-      this.reigns.add(inspection.promisedReign);
-      const last = this.leaders.at(-1);
-      if (inspection.role === 'leader' && inspection.reign > (last?.reign ?? 0)) {
-        this.leaders.push({ node: node.name, reign: inspection.reign });
-      }
+      // A snapshot of a later epoch may be in the state already while the node is still in this one.
+      const isPast = Math.max(...this.#epochs.keys()) > epoch;
+      const appliedIndex = isPast ? Math.min(state.appliedIndex, inspection.commitIndex) : state.appliedIndex;
+      const view = { node: node.name, life: node.life, appliedIndex, ...inspection };
+      this.#watched(epoch, { algorithm, members, first: view }).views.push(view);
+      this.#noteElections(epoch, view);
     }
-    return views.length === 0 ? undefined : checkInvariants(views, this.#memory);
+    for (const [number, watched] of this.#epochs) {
+      if (watched.views.length === 0) continue;
+      const { views } = watched;
+      watched.views = [];
+      const violation = checkInvariants(views, watched.memory);
+      if (violation !== undefined) return number === 1 ? violation : `in epoch ${number}: ${violation}`;
+    }
+    return undefined;
   }
+
+  #watched(
+    number: number,
+    epoch: { readonly algorithm: string; readonly members: readonly NodeId[]; readonly first: NodeView },
+  ): Watched {
+    const known = this.#epochs.get(number);
+    if (known !== undefined) return known;
+    const watched = { memory: new InvariantMemory(epoch), views: [] };
+    // A later epoch is founded with a leader that all members have granted its first reign, seen or not.
+    if (number > 1) watched.memory.beginStep(foundingViews(epoch.members, epoch.first));
+    this.#epochs.set(number, watched);
+    return watched;
+  }
+
+  #noteElections(epoch: number, { node, role, reign, promisedReign }: NodeView): void {
+    this.reigns.add(`${epoch}/${promisedReign}`);
+    if (role !== 'leader') return;
+    const last = this.leaders.at(-1);
+    const isNew = last === undefined || epoch > last.epoch || (epoch === last.epoch && reign > last.reign);
+    if (isNew) this.leaders.push({ node, epoch, reign });
+  }
+}
+
+/** The members as the epoch's founding made them, told from the first of them that was seen in it. */
+function foundingViews(members: readonly NodeId[], first: NodeView): NodeView[] {
+  const appointed = first.role === 'leader' ? first.node : first.votedFor;
+  const base = first.snapshotIndex;
+  return members.map((node) => ({
+    node,
+    life: 0,
+    role: 'follower',
+    leader: appointed,
+    reign: first.promisedReign,
+    promisedReign: first.promisedReign,
+    votedFor: appointed,
+    commitIndex: base,
+    lastIndex: base,
+    snapshotIndex: base,
+    appliedIndex: base,
+    entriesAbove: () => [],
+  }));
 }

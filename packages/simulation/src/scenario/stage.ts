@@ -3,6 +3,7 @@
  * checks that run after every step.
  */
 import {
+  type Client,
   defaultTuning,
   loadProtocol,
   type Protocol,
@@ -59,19 +60,20 @@ export class Stage {
     machine: registers,
   };
   /** Who makes the calls of the present command. */
-  client = '1';
+  speaker = '1';
   /** Nodes whose timers stand still. */
   readonly still = new Set<NodeId>();
   /** Nodes that have stopped for good in their present life, and why. */
   readonly stopped = new Map<NodeId, string>();
   /** What had been seen of elections when somebody last looked. */
   seen = { leaders: 0, reigns: 0 };
-  /** The nodes on which clients live. */
-  readonly clients = new Set<NodeId>();
+  /** By the nodes on which they live. */
+  readonly clients = new Map<NodeId, Promise<Client>>();
   /** How many snapshots were begun to be sent to each node. */
   readonly snapshotsTo = new Map<NodeId, number>();
   readonly #plant: Plant;
   readonly #lines: string[] = [];
+  readonly #begun: Promise<void>[] = [];
   #protocol: AnyProtocol | undefined;
   #built: Built | undefined;
   #load: { isOn: boolean; readonly ended: Promise<void> } | undefined;
@@ -84,7 +86,7 @@ export class Stage {
       return this.#protocol;
     });
     this.conversation = new Conversation(
-      (name) => this.#addClient(name),
+      (name) => this.client(name),
       (line) => this.say(line),
     );
   }
@@ -143,7 +145,7 @@ export class Stage {
         loadProtocol: async (algorithm) => this.#prepared(await loadProtocol(algorithm)),
       },
     });
-    this.#built = { cluster, watch: new SafetyWatch(cluster, this.algorithm) };
+    this.#built = { cluster, watch: new SafetyWatch(cluster) };
     this.setWeather({ dropRate: 0 });
     for (const name of members) cluster.start(name);
     await this.time.settle();
@@ -179,11 +181,21 @@ export class Stage {
   /** Runs until `outcome` is settled; calls end by their own deadlines. */
   async finish(outcome: Promise<void>): Promise<void> {
     let isSettled = false;
-    const settled = outcome.finally(() => {
+    const settle = (): void => {
       isSettled = true;
-    });
+    };
+    outcome.then(settle, settle);
     await this.until(() => isSettled, 60_000, 'the call is answered');
-    await settled;
+    await outcome;
+  }
+
+  /** Lets something go on beside what follows. */
+  begin(work: Promise<void>): void {
+    this.#begun.push(work);
+  }
+
+  async awaitBegun(): Promise<void> {
+    for (const work of this.#begun.splice(0)) await this.finish(work);
   }
 
   /** Whether the node leads under the highest reign of all. */
@@ -235,10 +247,14 @@ export class Stage {
     });
   }
 
-  async #addClient(name: string): ReturnType<SimulatedCluster['addClient']> {
+  /** The client of this name, on a node of its own. */
+  client(name: string): Promise<Client> {
     const node = `client-${name}` as NodeId;
-    this.clients.add(node);
-    return this.cluster.addClient(node);
+    const known = this.clients.get(node);
+    if (known !== undefined) return known;
+    const client = this.cluster.addClient(node);
+    this.clients.set(node, client);
+    return client;
   }
 
   #failed(node: NodeId, error: unknown): void {

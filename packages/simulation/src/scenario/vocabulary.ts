@@ -5,6 +5,7 @@ import type { Verb } from './verb.ts';
 import { clientVerbs } from './verbs/clients.ts';
 import { clusterVerbs } from './verbs/cluster.ts';
 import { diskVerbs } from './verbs/disks.ts';
+import { epochVerbs } from './verbs/epochs.ts';
 import { expectationVerbs } from './verbs/expectations.ts';
 import { leadershipVerbs } from './verbs/leadership.ts';
 import { linkVerbs } from './verbs/links.ts';
@@ -18,6 +19,7 @@ const verbs: readonly Verb[] = [
   linkVerbs,
   nodeVerbs,
   diskVerbs,
+  epochVerbs,
   expectationVerbs,
 ]
   .flat()
@@ -33,7 +35,7 @@ export const commandForms: readonly string[] = verbs.map(({ form }) => form).sor
 /** Carries out one command. @throws CodedError ERR_OPTION_INVALID when it is none */
 export async function perform(stage: Stage, text: string): Promise<void> {
   const [, client = '1', command = text] = /^client (\d+): (.*)$/.exec(text) ?? [];
-  stage.client = client;
+  stage.speaker = client;
   for (const { pattern, run } of verbs) {
     const match = pattern.exec(command);
     if (match === null) continue;

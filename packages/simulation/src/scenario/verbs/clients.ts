@@ -8,7 +8,10 @@ const timeoutMsDefault = 3_000;
 /** So many new acknowledgements show that a load goes on. */
 const acknowledgementsForProgress = 3;
 
-const by = ({ client }: Stage, timeoutMs = timeoutMsDefault): { client: string; timeoutMs: number } => ({
+const by = (
+  { speaker: client }: Stage,
+  timeoutMs = timeoutMsDefault,
+): { client: string; timeoutMs: number } => ({
   client,
   timeoutMs,
 });
@@ -27,7 +30,7 @@ async function putMany(stage: Stage, key: string, count: number): Promise<void> 
   };
   await stage.finish(all());
   const acknowledged = conversation.acknowledgedCount - before;
-  stage.say(`client ${stage.client}: put ${key} 1 to ${count} -> ${acknowledged} ok`);
+  stage.say(`client ${stage.speaker}: put ${key} 1 to ${count} -> ${acknowledged} ok`);
 }
 
 export const clientVerbs: readonly Verb[] = [
@@ -73,7 +76,7 @@ export const clientVerbs: readonly Verb[] = [
   ),
 
   /** Writes into l, one value after the other, whatever becomes of them. */
-  verb('begin load', (stage) => stage.beginLoad(stage.client)),
+  verb('begin load', (stage) => stage.beginLoad(stage.speaker)),
   verb('end load', (stage) => stage.endLoad()),
   verb('expect load goes on within TIME', (stage, { TIME }) => {
     const { conversation } = stage;

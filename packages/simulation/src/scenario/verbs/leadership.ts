@@ -36,7 +36,7 @@ async function catchUp(stage: Stage, leader: NodeId, name: NodeId): Promise<void
   const isEven = (): boolean => lastIndexOf(name) >= lastIndexOf(leader);
   const { network } = stage.cluster;
   if (network.isCut(leader, name)) return;
-  for (const client of stage.clients) network.setCut(client, leader, true);
+  for (const client of stage.clients.keys()) network.setCut(client, leader, true);
   await stage.until(isEven, electionMsMax, `${name} has all that ${leader} has`);
 }
 
@@ -46,7 +46,7 @@ async function lead(stage: Stage, name: string): Promise<void> {
   if (leader !== undefined && leader !== name && !stage.node(leader).isPaused) {
     await catchUp(stage, leader, stage.node(name).name);
     await depose(stage, leader);
-    for (const client of stage.clients) stage.cluster.network.setCut(client, leader, false);
+    for (const client of stage.clients.keys()) stage.cluster.network.setCut(client, leader, false);
   }
   const { still } = stage;
   const before = new Set(still);
@@ -74,6 +74,10 @@ export const leadershipVerbs: readonly Verb[] = [
   verb('expect NODE does not lead', (stage, { NODE }) => {
     const role = stage.node(NODE).opened?.replica.status().role;
     if (role === 'leader') throw new ScenarioFailure(`${NODE} leads`);
+  }),
+  verb('expect nobody leads', (stage) => {
+    const leader = stage.cluster.leader();
+    if (leader !== undefined) throw new ScenarioFailure(`${leader} leads`);
   }),
   verb('expect NODE steps down within TIME', (stage, { NODE, TIME }) => {
     const isDown = (): boolean => stage.node(NODE).opened?.replica.status().role !== 'leader';
