@@ -15,6 +15,8 @@ export class SafetyWatch {
   readonly #cluster: SimulatedCluster;
   /** An epoch is a protocol of its own, with its own members: what it promises it promises them. */
   readonly #epochs = new Map<number, Watched>();
+  /** The latest in which each node was seen. */
+  readonly #epochOf = new Map<NodeId, number>();
   /** Every reign that any node was seen to have promised or begun, with its epoch. */
   readonly reigns = new Set<string>();
   /** Who led, in the order in which they were first seen to lead. */
@@ -39,6 +41,8 @@ export class SafetyWatch {
       const appliedIndex = isPast ? Math.min(state.appliedIndex, inspection.commitIndex) : state.appliedIndex;
       const view = { node: node.name, life: node.life, appliedIndex, ...inspection };
       this.#watched(epoch, { algorithm, members, first: view }).views.push(view);
+      if ((this.#epochOf.get(node.name) ?? epoch) < epoch) this.#movedOn(node.name, epoch);
+      this.#epochOf.set(node.name, epoch);
       this.#noteElections(epoch, view);
     }
     for (const [number, watched] of this.#epochs) {
@@ -62,6 +66,15 @@ export class SafetyWatch {
     if (number > 1) watched.memory.beginStep(foundingViews(epoch.members, epoch.first));
     this.#epochs.set(number, watched);
     return watched;
+  }
+
+  /** It may go on promising in the epochs that it has left, for those who are left behind, and that is not seen. */
+  #movedOn(node: NodeId, to: number): void {
+    for (const [number, { memory }] of this.#epochs) {
+      if (number >= to) continue;
+      const left = memory.latestViews().filter((view) => view.node === node);
+      memory.beginStep(left.map((view) => ({ ...view, promisedReign: Number.MAX_SAFE_INTEGER as Reign })));
+    }
   }
 
   #noteElections(epoch: number, { node, role, reign, promisedReign }: NodeView): void {
