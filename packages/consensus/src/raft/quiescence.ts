@@ -27,12 +27,14 @@ export function announceRest(state: RaftState, leader: Leader): void {
   leader.rest.round = mayRest(state, leader) ? leader.round : 0;
 }
 
-/** Whether all is committed and held by everyone that lives, and nobody has asked for anything lately. */
-function mayRest(state: RaftState, { rest, reads, transfer, progress }: Leader): boolean {
+/**
+ * Whether all is committed and held by everyone that lives, and nobody has asked for anything lately. A transfer
+ * is given up by then; a read that still waits is answered by the same round that ends in silence.
+ */
+function mayRest(state: RaftState, { rest, progress }: Leader): boolean {
   const { options, nowMs, commitIndex, log, durability } = state;
   if (options.quiesces !== true || nowMs - rest.activeAtMs < options.electionTimeoutMs[0]) return false;
   if (commitIndex < log.lastIndex || durability.waitingMs(nowMs) > 0) return false;
-  if (!reads.isEmpty || transfer !== undefined) return false;
   for (const peer of progress.values()) if (!peer.isGone && !holdsAll(state, peer)) return false;
   return true;
 }

@@ -20,10 +20,6 @@ export class ReadQueue {
   /** Covered by rounds that no majority has answered yet, oldest first. */
   #underWay: Round[] = [];
 
-  get isEmpty(): boolean {
-    return this.#waiting.length === 0 && this.#underWay.length === 0;
-  }
-
   ask(read: number): void {
     this.#waiting.push(read);
   }

@@ -17,7 +17,7 @@ import { type Effects, type RaftState, resetElectionTimer } from './state.ts';
 
 /** Binds nobody, so neither term nor timer changes. */
 export function onPreVoteRequest(state: RaftState, from: NodeId, request: PreVoteRequest): void {
-  disturb(state, from);
+  disturb(state);
   if (request.term > state.currentTerm && isLoyal(state)) return;
   const granted = mayGrantPreVote(asVoter(state), asCandidacy(from, request));
   const term = granted ? request.term : state.currentTerm;
@@ -25,7 +25,7 @@ export function onPreVoteRequest(state: RaftState, from: NodeId, request: PreVot
 }
 
 export function onVoteRequest(state: RaftState, from: NodeId, request: VoteRequest, effects: Effects): void {
-  disturb(state, from);
+  disturb(state);
   // Only a stale request is answered by the loyal, and one that this server has answered before. The term alone
   // does not tell: a mere reply may have brought this server to the candidate's term, and the leader that it
   // heard in the term before may still count on its loyalty.
@@ -46,13 +46,9 @@ export function onVoteRequest(state: RaftState, from: NodeId, request: VoteReque
 }
 
 /** Who asks for votes has missed something: nobody rests while it does. */
-function disturb(state: RaftState, candidate: NodeId): void {
-  const { role } = state;
+function disturb(state: RaftState): void {
   wakeFollower(state);
-  if (role.name !== 'leader') return;
-  const progress = role.progress.get(candidate);
-  if (progress !== undefined) progress.isGone = false;
-  keepAwake(state, role);
+  if (state.role.name === 'leader') keepAwake(state, state.role);
 }
 
 /** Whether this server owes a leader that it elects nobody else now, and that leader has not given way. */
