@@ -119,11 +119,15 @@ export type Input<Message> =
   | { readonly type: 'announce' }
   /** A snapshot of this node's own state, up to `index`, is durable: the log up to it may be forgotten. */
   | { readonly type: 'compacted'; readonly index: LogIndex }
-  /** A snapshot sent by `from`, who ruled under `reign`, is durable here and may be installed. */
+  /**
+   * A snapshot sent by `from`, who stood at `reign`, is durable here and may be installed. `leads`: it led under
+   * that reign; whoever has one may send it, so that a straggler is not left to the leader alone.
+   */
   | {
       readonly type: 'snapshot-received';
       readonly from: NodeId;
       readonly reign: Reign;
+      readonly leads: boolean;
       readonly last: { readonly index: LogIndex; readonly reign: Reign };
     }
   /** The transfer asked for by a `send-snapshot` effect has ended; `delivered` false: try again later. */

@@ -97,7 +97,15 @@ const replicaMessages: Samples<ReplicaMessage> = {
   protocol: [{ ...inEpoch, wire: [8, 3, 9, 4] }],
   learning: [{ ...inEpoch, wire: [1, 12, 'd1'] }],
   'snapshot-offer': [
-    { ...inEpoch, transfer: 2 ** 40, reign: 3, last: { index: 90, reign: 2 }, sizeBytes: 70_000 },
+    {
+      ...inEpoch,
+      transfer: 2 ** 40,
+      brings: 3,
+      reign: 3,
+      leads: true,
+      last: { index: 90, reign: 2 },
+      sizeBytes: 70_000,
+    },
   ],
   'snapshot-chunk': [{ transfer: 2 ** 40, offset: 256, chunk: payload }],
   'snapshot-progress': [{ transfer: 2 ** 40, nextOffset: -1 }],

@@ -9,8 +9,9 @@ import { loadProtocol, majoritySize, type OpenedReplica } from '@quorate/consens
 import { errorToData, type NodeId, optionInvalid, type Random, seededRandom } from '@quorate/core';
 import { AppliedOrder } from './applied-order.ts';
 import { type Circumstances, calmWeather, drawCircumstances } from './circumstances.ts';
+import { EpochChanges } from './epoch-changes.ts';
 import { drawFaultPlan, type FaultPlan, type Strike } from './fault-plan.ts';
-import { checkInvariants, InvariantMemory, type NodeView } from './invariants/index.ts';
+import { EpochInvariants, type EpochNodeView } from './invariants/by-epoch.ts';
 import { checkLinearizability } from './linearizability.ts';
 import { observedRegisters } from './observed-registers.ts';
 import { plant } from './planted-bugs.ts';
@@ -39,6 +40,11 @@ export interface SimulationOptions {
   readonly outstanding?: number;
   /** Share of answers to clients that are lost during chaos; by default as the plan has it for all. */
   readonly answersDropRate?: number;
+  /**
+   * Whether the epoch changes during chaos: members join and leave, and the algorithm is swapped. Default: it
+   * does in half of all seeds.
+   */
+  readonly changesEpochs?: boolean;
   /** Takes a guard out: see `plantedBugs`. */
   readonly plantedBug?: string;
   /** Keeps the whole trace in the result. */
@@ -55,6 +61,8 @@ export interface SimulationResult {
   readonly refused: number;
   readonly unknown: number;
   readonly leaderChanges: number;
+  /** Epochs that were entered, the first included. */
+  readonly epochs: number;
   readonly steps: number;
   readonly virtualMs: number;
   /** From the mending to the first acknowledgement of something asked after it; undefined if it never came. */
@@ -89,6 +97,9 @@ const searchInspectionsMax = 20_000_000;
 /** After the plan, until leaders have changed often enough, one is struck at such intervals, and longer ones. */
 const furtherStrikeMs = 850;
 
+/** Nodes that may be admitted in the course of a run. */
+const spareNames = ['w', 'x', 'y'] as readonly string[] as readonly NodeId[];
+
 const clientNames = ['client-1', 'client-2'] as readonly string[] as readonly NodeId[];
 
 /**
@@ -119,6 +130,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     refused: workload.refused,
     unknown: workload.unknown,
     leaderChanges: run.leaderChanges,
+    epochs: run.epochs,
     steps: run.steps,
     virtualMs: time.nowMs,
     firstAnswerMs: run.firstAnswerMs,
@@ -166,11 +178,12 @@ class SimulationRun {
   leaderChanges = 0;
   firstAnswerMs: number | undefined;
   readonly #parts: RunParts;
-  readonly #memory: InvariantMemory;
+  readonly #invariants = new EpochInvariants();
+  #changes: EpochChanges | undefined;
   readonly #members: readonly NodeId[];
   readonly #order = new AppliedOrder();
   #failure: string | undefined;
-  #lastLeader: { name: NodeId; reign: number } | undefined;
+  #lastLeader: { name: NodeId; epoch: number; reign: number } | undefined;
   #isPlanOver = false;
   #furtherStrikes = 0;
 
@@ -178,7 +191,6 @@ class SimulationRun {
     const { options, plan, circumstances, random, time, trace } = parts;
     this.#parts = parts;
     this.#members = Array.from({ length: plan.nodes }, (_, at) => String.fromCharCode(97 + at) as NodeId);
-    this.#memory = new InvariantMemory({ algorithm: options.algorithm, members: this.#members });
     this.workload = new SimulatedWorkload({
       time,
       trace,
@@ -200,6 +212,10 @@ class SimulationRun {
     });
   }
 
+  get epochs(): number {
+    return this.#invariants.count;
+  }
+
   /** @returns what did not hold, or undefined */
   async toTheEnd(): Promise<string | undefined> {
     const { cluster, workload } = this;
@@ -209,10 +225,31 @@ class SimulationRun {
     for (const name of clientNames) this.#startClient(name);
     // Before time begins, everybody has come to their feet.
     await this.#parts.time.settle();
+    this.#startChanges();
     this.#scheduleStrikes();
     const isOver = (): boolean => this.#isPlanOver && workload.acknowledged >= operations;
     const chaos = await this.#runUntil(isOver, chaosMsMax, 'the chaos phase did not come to its end');
     return chaos ?? (await this.#recover());
+  }
+
+  #startChanges(): void {
+    const { options, random, time, trace } = this.#parts;
+    const ofSeed = random.fork('epoch changes');
+    if (!(options.changesEpochs ?? ofSeed.chance(0.5))) return;
+    void this.cluster.addClient('operator' as NodeId).then((client) => {
+      this.#changes = new EpochChanges({
+        time,
+        trace,
+        random: ofSeed,
+        cluster: this.cluster,
+        client,
+        algorithms: ['raft', 'multi-paxos'],
+        spares: spareNames,
+        membersMax: Math.max(5, this.#members.length),
+        everyMs: [100, 1_200],
+      });
+      this.#changes.start();
+    });
   }
 
   /** Mends everything and demands answers. */
@@ -220,6 +257,7 @@ class SimulationRun {
     const { cluster, workload } = this;
     const { time } = this.#parts;
     this.striker.mendAll();
+    this.#changes?.stop();
     cluster.network.setWeather({ ...calmWeather, delayMs: [0.1, 0.5] });
     workload.mark();
     const mendedMs = time.nowMs;
@@ -231,7 +269,8 @@ class SimulationRun {
     if (alive !== undefined) return alive;
     this.firstAnswerMs = time.nowMs - mendedMs;
     workload.stop();
-    const answered = await this.#runUntil(() => workload.isDone, answersMsMax, 'operations went unanswered');
+    const isDone = (): boolean => workload.isDone && (this.#changes?.isDone ?? true);
+    const answered = await this.#runUntil(isDone, answersMsMax, 'operations went unanswered');
     if (answered !== undefined) return answered;
     const agree = await this.#runUntil(
       () => this.#haveAllApplied(),
@@ -258,41 +297,57 @@ class SimulationRun {
 
   /** The safety properties, over the nodes on which something happened. */
   #checkStep(): string | undefined {
-    const views: NodeView[] = [];
+    const views: EpochNodeView[] = [];
     for (const node of this.cluster.nodes) {
       if (!node.isTouched || node.opened === undefined) continue;
       node.isTouched = false;
-      const { protocol, protocolState, state } = node.opened;
-      const inspection = protocol.inspect(protocolState);
-      views.push({ node: node.name, life: node.life, appliedIndex: state.appliedIndex, ...inspection });
-      this.#noteLeader(node.name, inspection.role === 'leader', inspection.reign);
+      const { replica, state } = node.opened;
+      for (const run of replica.runs) {
+        const { epoch, standing, protocol, protocolState } = run;
+        const inspection = protocol.inspect(protocolState);
+        const leads = inspection.role === 'leader';
+        this.#noteLeader(node.name, leads, { epoch: epoch.number, reign: inspection.reign });
+        // A learner has no say: whatever it holds others have chosen, and the audit at the end compares it.
+        if (standing === 'learner') continue;
+        const { name, life } = node;
+        // One that has applied the end of its epoch and has not entered the next stands at that end.
+        const appliedIndex = Math.min(state.appliedIndex, inspection.commitIndex);
+        const isPresent = run === replica.run;
+        views.push({ node: name, life, epoch, isPresent, appliedIndex, ...inspection });
+      }
     }
-    const broken = views.length === 0 ? undefined : checkInvariants(views, this.#memory);
+    const broken = views.length === 0 ? undefined : this.#invariants.check(views);
     return broken ?? this.#order.violation ?? this.workload.violation;
   }
 
-  #noteLeader(name: NodeId, leads: boolean, reign: number): void {
-    if (!leads || (this.#lastLeader !== undefined && reign <= this.#lastLeader.reign)) return;
-    if (this.#lastLeader !== undefined && this.#lastLeader.name !== name) this.leaderChanges += 1;
-    this.#lastLeader = { name, reign };
+  #noteLeader(name: NodeId, leads: boolean, at: { readonly epoch: number; readonly reign: number }): void {
+    const last = this.#lastLeader;
+    const isLater =
+      last === undefined || at.epoch > last.epoch || (at.epoch === last.epoch && at.reign > last.reign);
+    if (!leads || !isLater) return;
+    if (last !== undefined && last.name !== name) this.leaderChanges += 1;
+    this.#lastLeader = { name, ...at };
     this.striker.leaderSeen(name);
   }
 
   #haveAllApplied(): boolean {
-    const positions = this.cluster.nodes.map((node) => appliedOf(node.opened));
-    const commits = this.cluster.nodes.map((node) => node.opened?.replica.status().commitIndex ?? -1);
-    return positions.every(
-      (position) => position >= 0 && position === positions[0] && position === commits[0],
+    const { nodes: started } = this.cluster;
+    const positions = started.map((node) => appliedOf(node.opened));
+    const statuses = started.map((node) => node.opened?.replica.status());
+    const isLevel = positions.every(
+      (position) => position >= 0 && position === positions[0] && position === statuses[0]?.commitIndex,
     );
+    return isLevel && statuses.every((status) => status?.epoch === statuses[0]?.epoch);
   }
 
   /** Looks at the whole run from its end. */
   #judge(): string | undefined {
-    const audits = this.cluster.nodes.map((node) => auditOf(node.opened));
+    const { nodes: started } = this.cluster;
+    const audits = started.map((node) => auditOf(node.opened));
     const [first] = audits;
     for (const [at, audit] of audits.entries()) {
       if (JSON.stringify(audit) !== JSON.stringify(first)) {
-        return `${this.#members[at]} and ${this.#members[0]} applied the same entries and hold different states`;
+        return `${started[at]?.name} and ${started[0]?.name} applied the same entries and hold different states`;
       }
     }
     const counts = new Map(first?.applied);
@@ -355,7 +410,8 @@ class SimulationRun {
   /** The share of a node or client: the list begins with the nodes and is used in turn. */
   #ofNode(list: readonly number[], name: NodeId): number {
     const at = this.#members.indexOf(name);
-    const place = at >= 0 ? at : this.#members.length + clientNames.indexOf(name);
+    const others = [...clientNames, 'operator', ...spareNames];
+    const place = at >= 0 ? at : this.#members.length + others.indexOf(name);
     return list[place % list.length] as number;
   }
 
@@ -409,8 +465,8 @@ class SimulationRun {
   #standing(): string {
     const nodes = this.cluster.nodes.map(({ name, opened }) => {
       if (opened === undefined) return `${name} down`;
-      const { role, reign, commitIndex, appliedIndex } = opened.replica.status();
-      return `${name} ${role} reign=${reign} commit=${commitIndex} applied=${appliedIndex}`;
+      const { role, epoch, reign, commitIndex, appliedIndex } = opened.replica.status();
+      return `${name} ${role} epoch=${epoch} reign=${reign} commit=${commitIndex} applied=${appliedIndex}`;
     });
     const { acknowledged, refused, unknown } = this.workload;
     return `${nodes.join(', ')}; ${acknowledged} acknowledged, ${refused} refused, ${unknown} unknown, quorum ${majoritySize(this.#members.length)}`;

@@ -38,7 +38,7 @@ export class SnapshotTransfers<S, M> {
     this.#schedule(drawBetween(random, network.delayMs), { type: 'snapshot-sent', transfer, delivered });
     if (!delivered) return;
     this.#received.set(to, transfer);
-    this.#cluster.input(to, { type: 'snapshot-received', from, reign, last });
+    this.#cluster.input(to, { type: 'snapshot-received', from, reign, leads: true, last });
   }
 
   /** Tells the sender how it ended, if it is still the one that sent. */

@@ -96,6 +96,8 @@ function handle(state: RaftState, input: Input<RaftMessage>, effects: Effects): 
       compacted(state, input.index);
       return;
     case 'snapshot-received': {
+      // Only its leader replaces a server's log; from anyone else it comes to a server that is in no need of it.
+      if (!input.leads) return;
       const last = { index: input.last.index, term: input.last.reign };
       onSnapshotReceived(state, { from: input.from, term: input.reign, last }, effects);
       return;

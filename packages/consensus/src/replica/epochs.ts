@@ -97,6 +97,11 @@ export class Epochs {
     return this.#run;
   }
 
+  /** All that run: the present one, and the sealed one while others need it. */
+  get runs(): readonly EpochRun[] {
+    return this.#sealed === undefined ? [this.#run] : [this.#sealed, this.#run];
+  }
+
   /** A STOP was applied, or a later epoch's snapshot received, and the next epoch is not entered yet. */
   get isMoving(): boolean {
     return this.#isMoving;
@@ -198,13 +203,15 @@ export class Epochs {
    */
   arriveAt(epoch: Epoch, at: Arrival): void {
     const { group } = this.#parts;
-    const forget: LogRecord = { type: 'forget', group, epoch: this.#run.epoch.number };
     const isAtStop = at.epoch !== epoch.number;
     const trail = isAtStop ? [{ epoch: at.epoch, end: epoch.base }] : [];
     const { index, reign } = at;
     const arrival: LogRecord = { type: 'snapshot', group, epoch: at.epoch, index, reign, discardsLog: true };
     const begin = isAtStop ? beginOf(epoch) : { snapshot: { index, reign }, reign: at.knownReign };
-    this.#move(epoch, trail, begin, [forget, arrival]);
+    // What is older than the snapshot's own epoch is over; that one's log begins anew where it stands.
+    const passed = Math.min(this.#run.epoch.number, at.epoch - 1);
+    const forget: LogRecord[] = passed >= 1 ? [{ type: 'forget', group, epoch: passed }] : [];
+    this.#move(epoch, trail, begin, [...forget, arrival]);
   }
 
   /** A snapshot of the present epoch is durable: earlier ones are not needed any more to build the state. */

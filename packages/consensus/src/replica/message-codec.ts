@@ -66,8 +66,8 @@ export function encodeReplicaMessage(message: ReplicaMessage): unknown[] {
       return [kind, message.request, message.withinMs, change];
     }
     case 'snapshot-offer': {
-      const { group, epoch, transfer, reign, last, sizeBytes } = message;
-      return [kind, group, epoch, transfer, reign, last.index, last.reign, sizeBytes];
+      const { group, epoch, transfer, brings, reign, leads, last, sizeBytes } = message;
+      return [kind, group, epoch, transfer, brings, reign, leads, last.index, last.reign, sizeBytes];
     }
     case 'snapshot-chunk':
       return [kind, message.transfer, message.offset, message.chunk];
@@ -157,7 +157,7 @@ const fields = {
   ),
   reconfigured: tuple(count, count, index, integer(1)),
   transferred: tuple(count, count),
-  offer: tuple(count, count, count, count, reign, index, reign, count),
+  offer: tuple(count, count, count, count, count, reign, flag, index, reign, count),
   chunk: tuple(count, count, count, blob),
   progress: tuple(count, count, integer(-1)),
   propose: tuple(count, count, blob),
@@ -226,9 +226,20 @@ export function decodeReplicaMessage(wire: unknown): ReplicaMessage {
       };
     }
     case kinds['snapshot-offer']: {
-      const [, group, epoch, transfer, leads, lastIndex, lastReign, sizeBytes] = fields.offer(wire, at);
+      const [, group, epoch, transfer, brings, standsAt, leads, lastIndex, lastReign, sizeBytes] =
+        fields.offer(wire, at);
       const last = { index: lastIndex, reign: lastReign };
-      return { type: 'snapshot-offer', group, epoch, transfer, reign: leads, last, sizeBytes };
+      return {
+        type: 'snapshot-offer',
+        group,
+        epoch,
+        transfer,
+        brings,
+        reign: standsAt,
+        leads,
+        last,
+        sizeBytes,
+      };
     }
     case kinds['snapshot-chunk']: {
       const [, transfer, offset, chunk] = fields.chunk(wire, at);

@@ -74,8 +74,11 @@ export interface SnapshotOffer {
   readonly group: number;
   readonly epoch: number;
   readonly transfer: number;
-  /** The reign under which the sender leads. */
+  /** The epoch that whoever installs it is in: `epoch`, or the next one when it was taken at the STOP. */
+  readonly brings: number;
+  /** The reign that the sender stands at in that epoch, and whether it leads under it. */
   readonly reign: Reign;
+  readonly leads: boolean;
   readonly last: { readonly index: LogIndex; readonly reign: Reign };
   readonly sizeBytes: number;
 }

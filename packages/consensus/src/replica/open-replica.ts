@@ -179,7 +179,7 @@ async function startReplica(
   const snapshots = await SnapshotStore.open({ fileSystem, directory: `${directory}/snapshots` });
   if (found === undefined) await written(log, charter);
 
-  const { state, restoredFrom, recovered } = await recoverState({
+  const { state, restoredFrom, standsAt, recovered } = await recoverState({
     group,
     charter,
     log,
@@ -201,6 +201,7 @@ async function startReplica(
     snapshots,
     state,
     restoredFrom,
+    standsAt,
     snapshotEveryBytes,
     snapshotChunkBytes,
     heartbeatMs,

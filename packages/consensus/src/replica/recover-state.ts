@@ -18,6 +18,8 @@ export interface Recovery {
   readonly state: ReplicatedState;
   /** The snapshot that the state was restored from. */
   readonly restoredFrom: SnapshotPlace | undefined;
+  /** The last entry that is in the state; undefined while it is blank. */
+  readonly standsAt: SnapshotPlace | undefined;
   /** What the present epoch's protocol knew. */
   readonly recovered: RecoveredState;
 }
@@ -39,9 +41,12 @@ export async function recoverState(found: {
   const state = new ReplicatedState(machine, begin, sessionLimits);
   const restoredFrom = newestSnapshot(charter, logs);
   if (restoredFrom !== undefined) await restoreSnapshot(snapshots, { group, ...restoredFrom }, state);
+  let standsAt = restoredFrom;
   for (const { epoch, end } of charter.trail) {
-    for (const entry of logs.get(epoch)?.entries ?? []) {
-      if (entry.index > state.appliedIndex && entry.index <= end) state.apply(entry as Entry);
+    for (const entry of (logs.get(epoch)?.entries ?? []) as readonly Entry[]) {
+      if (entry.index <= state.appliedIndex || entry.index > end) continue;
+      state.apply(entry);
+      standsAt = { epoch, index: entry.index, reign: entry.reign };
     }
     invariant(state.appliedIndex >= end, `epoch ${epoch} is held up to its end, ${end}`);
   }
@@ -51,7 +56,7 @@ export async function recoverState(found: {
     isAhead || state.epoch.number === charter.epoch.number,
     'the state stands where the present epoch begins',
   );
-  return { state, restoredFrom, recovered: recoveredIn(logs.get(charter.epoch.number)) };
+  return { state, restoredFrom, standsAt, recovered: recoveredIn(logs.get(charter.epoch.number)) };
 }
 
 /** Of the present epoch, or of the latest before it that has one. */

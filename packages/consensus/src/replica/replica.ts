@@ -45,6 +45,8 @@ export interface ReplicaParts {
   readonly state: ReplicatedState;
   /** The snapshot that the state was restored from. */
   readonly restoredFrom: SnapshotPlace | undefined;
+  /** The last entry that is in the state. */
+  readonly standsAt: SnapshotPlace | undefined;
   /** Payload bytes applied between two snapshots. */
   readonly snapshotEveryBytes: number;
   /** Bytes of a snapshot that travel in one message. */
@@ -105,6 +107,7 @@ export class Replica {
       snapshots: parts.snapshots,
       log: parts.log,
       countsFrom: parts.restoredFrom,
+      standsAt: parts.standsAt,
       everyBytes: parts.snapshotEveryBytes,
       taken: ({ epoch }) => {
         if (epoch === this.#epochs.run.epoch.number) this.#epochs.shortenTrail();
@@ -170,7 +173,12 @@ export class Replica {
     });
   }
 
-  /** The epoch that this replica serves, for checkers. */
+  /** For checkers: the epoch before as long as it is served, and the present one. */
+  get runs(): readonly EpochRun[] {
+    return this.#epochs.runs;
+  }
+
+  /** The epoch that this replica serves. */
   get run(): EpochRun {
     return this.#epochs.run;
   }

@@ -5,8 +5,9 @@
  * later epoch brings this replica there, over everything in between.
  */
 import type { Clock, NodeId } from '@quorate/core';
-import type { SnapshotStore } from '@quorate/storage';
+import type { SnapshotMeta, SnapshotStore } from '@quorate/storage';
 import type { Reign } from '../protocol.ts';
+import type { Epoch } from './epoch.ts';
 import type { Epochs } from './epochs.ts';
 import type { ReplicaMessage, SnapshotOffer } from './message.ts';
 import type { SnapshotKeeper } from './snapshot-keeper.ts';
@@ -46,7 +47,11 @@ export class SnapshotExchange {
       firstTransfer,
       chunkBytes,
       retryAfterMs,
-      reignIn: (epoch) => epochs().runOf(epoch)?.status().reign ?? (0 as Reign),
+      standingAt: (snapshot) => {
+        const status = epochs().runOf(snapshot.epoch)?.status();
+        const brings = epochBroughtBy(snapshot, epochs().run.epoch);
+        return { brings, reign: status?.reign ?? (0 as Reign), leads: status?.role === 'leader' };
+      },
       send,
       done: (to, delivered) => epochs().snapshotSent(to, delivered),
     });
@@ -63,7 +68,8 @@ export class SnapshotExchange {
     const { group, snapshots, keeper } = this.#parts;
     const epochs = this.#parts.epochs();
     const newest = snapshots.latest(group);
-    const isOfPresent = newest?.epoch === epochs.run.epoch.number;
+    const present = epochs.run.epoch;
+    const isOfPresent = newest !== undefined && epochBroughtBy(newest, present) === present.number;
     const isOfPeers = newest?.epoch === epochOfPeer && epochs.runOf(epochOfPeer) !== undefined;
     if (isOfPresent || isOfPeers) return this.#sender.start(to);
     this.#waiting.set(to, epochOfPeer);
@@ -80,8 +86,8 @@ export class SnapshotExchange {
 
   offered(from: NodeId, offer: SnapshotOffer): void {
     const { run, isMoving } = this.#parts.epochs();
-    if (isMoving || offer.epoch < run.epoch.number) return;
-    if (offer.epoch > run.epoch.number || offer.last.index > run.status().commitIndex)
+    if (isMoving || offer.brings < run.epoch.number) return;
+    if (offer.brings > run.epoch.number || offer.last.index > run.status().commitIndex)
       return this.#receiver.offered(from, offer);
     // Everything in it is here already: the protocol can say so without seeing a byte of it.
     this.#received(from, offer);
@@ -112,9 +118,18 @@ export class SnapshotExchange {
 
   #received(from: NodeId, offer: SnapshotOffer): void {
     const { run, isMoving } = this.#parts.epochs();
-    if (isMoving || offer.epoch < run.epoch.number) return;
-    if (offer.epoch > run.epoch.number) return this.#parts.skipTo(offer);
-    const { reign, last } = offer;
-    run.input({ type: 'snapshot-received', from, reign, last });
+    if (isMoving || offer.brings < run.epoch.number) return;
+    const { reign, leads, last } = offer;
+    // One of an earlier epoch that leads into this one helps only a newcomer who has nothing of this one.
+    const leadsHere = offer.epoch < run.epoch.number && last.index > run.status().commitIndex;
+    if (offer.brings > run.epoch.number || leadsHere) return this.#parts.skipTo(offer);
+    if (offer.epoch < run.epoch.number) return;
+    run.input({ type: 'snapshot-received', from, reign, leads, last });
   }
+}
+
+/** A snapshot taken where an epoch ends holds the STOP: whoever installs it is in the next. */
+function epochBroughtBy({ epoch, index }: SnapshotMeta, present: Epoch): number {
+  const isAtStop = epoch === present.number - 1 && index === present.base;
+  return isAtStop ? present.number : epoch;
 }

@@ -19,8 +19,10 @@ export interface SnapshotKeeperOptions {
   readonly state: ReplicatedState;
   readonly snapshots: SnapshotStore;
   readonly log: WriteAheadLog;
-  /** The snapshot that the log counts from, and the state began with; undefined for none. */
+  /** The snapshot that the log counts from; undefined for none. */
   readonly countsFrom: SnapshotPlace | undefined;
+  /** The last entry that is in the state at the start. */
+  readonly standsAt: SnapshotPlace | undefined;
   /** Payload bytes applied between two snapshots. */
   readonly everyBytes: number;
   /** A snapshot of the own state at `place` is durable and named in the log. */
@@ -42,7 +44,7 @@ export class SnapshotKeeper {
   constructor(options: SnapshotKeeperOptions) {
     this.#options = options;
     this.#countsFrom = options.countsFrom;
-    this.#lastApplied = options.countsFrom;
+    this.#lastApplied = options.standsAt;
   }
 
   /** What the newest own or received snapshot holds. */

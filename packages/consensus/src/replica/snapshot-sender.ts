@@ -8,7 +8,7 @@ import type { Clock, NodeId } from '@quorate/core';
 import { CodedError } from '@quorate/core';
 import type { SnapshotMeta, SnapshotReader, SnapshotStore } from '@quorate/storage';
 import type { LogIndex, Reign } from '../protocol.ts';
-import type { ReplicaMessage } from './message.ts';
+import type { ReplicaMessage, SnapshotOffer } from './message.ts';
 
 const silentRetriesMax = 20;
 
@@ -22,8 +22,11 @@ export interface SnapshotSenderOptions {
    */
   readonly firstTransfer: number;
   readonly chunkBytes: number;
-  /** The reign that this replica knows of in an epoch; 0 when it does not serve that one any more. */
-  readonly reignIn: (epoch: number) => Reign;
+  /**
+   * Into which epoch the snapshot brings its receiver, and where this replica stands in the snapshot's own: at
+   * reign 0 when it does not serve that one any more.
+   */
+  readonly standingAt: (snapshot: SnapshotMeta) => Pick<SnapshotOffer, 'brings' | 'reign' | 'leads'>;
   /** How long to wait for an answer before the same bytes go again. */
   readonly retryAfterMs: number;
   readonly send: (to: NodeId, message: ReplicaMessage) => void;
@@ -109,13 +112,21 @@ export class SnapshotSender {
   }
 
   #offer(transfer: Transfer): void {
-    const { group, clock, retryAfterMs, reignIn, send } = this.#options;
+    const { group, clock, retryAfterMs, standingAt, send } = this.#options;
     const { id, to, meta } = transfer;
     const { epoch } = meta;
     transfer.resendAtMs = clock.nowMs() + retryAfterMs;
     const last = { index: meta.index as LogIndex, reign: meta.reign as Reign };
-    const reign = reignIn(epoch);
-    send(to, { type: 'snapshot-offer', group, epoch, transfer: id, reign, last, sizeBytes: meta.sizeBytes });
+    const standing = standingAt(meta);
+    send(to, {
+      type: 'snapshot-offer',
+      group,
+      epoch,
+      transfer: id,
+      ...standing,
+      last,
+      sizeBytes: meta.sizeBytes,
+    });
   }
 
   #sendChunk(transfer: Transfer): void {

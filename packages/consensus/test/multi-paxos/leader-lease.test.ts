@@ -242,6 +242,7 @@ describe('the loyalty of an acceptor', () => {
     member.receive('a', heartbeat(low));
     member.step({
       type: 'snapshot-received',
+      leads: true,
       from: 'd' as NodeId,
       reign: high,
       last: { index: slot(3), reign: low },

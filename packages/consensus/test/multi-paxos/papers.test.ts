@@ -470,7 +470,13 @@ describe('who learns of a choice forsakes the leaders before it', () => {
     const member = new Member();
     member.receive('a', accept(stale, [entry(1, stale, 'x')]));
     const last = { index: slot(4), reign: low };
-    const effects = member.step({ type: 'snapshot-received', from: member.options.self, reign: high, last });
+    const effects = member.step({
+      type: 'snapshot-received',
+      from: member.options.self,
+      reign: high,
+      leads: true,
+      last,
+    });
     expect(effects.map(({ type }) => type)).toEqual(['persist', 'install', 'role']);
     expect(member.view).toMatchObject({ promisedReign: high, commitIndex: 4, snapshotIndex: 4 });
     member.sync();
@@ -504,7 +510,13 @@ describe('who learns of a choice forsakes the leaders before it', () => {
       ),
     );
     const last = { index: slot(2), reign: stale };
-    const effects = member.step({ type: 'snapshot-received', from: member.options.self, reign: stale, last });
+    const effects = member.step({
+      type: 'snapshot-received',
+      from: member.options.self,
+      reign: stale,
+      leads: true,
+      last,
+    });
     expect(effects).toContainEqual(expect.objectContaining({ type: 'install', discardsLog: false }));
     expect(member.view.entriesAbove(noSlot).map(textOf)).toEqual(['v3']);
     member.sync();

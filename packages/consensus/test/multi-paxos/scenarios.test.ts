@@ -405,7 +405,7 @@ describe('replication', () => {
     const before = cluster.status('n2');
     const { reign } = cluster.status('n1');
     const last = { index: 3 as typeof before.commitIndex, reign };
-    cluster.input('n2', { type: 'snapshot-received', from: cluster.node('n1').id, reign, last });
+    cluster.input('n2', { type: 'snapshot-received', from: cluster.node('n1').id, reign, leads: true, last });
     expect(cluster.status('n2')).toEqual(before);
   });
 

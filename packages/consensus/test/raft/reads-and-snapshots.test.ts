@@ -106,7 +106,7 @@ describe('linearizable reads', () => {
 
 describe('installing a snapshot', () => {
   const received = (index: number, reign: number, from = 'b', term = 5) =>
-    ({ type: 'snapshot-received', from, reign: term, last: { index, reign } }) as never;
+    ({ type: 'snapshot-received', from, reign: term, leads: true, last: { index, reign } }) as never;
 
   test('[Raft §7] it replaces a log that it does not match', () => {
     const server = new LoneServer({ terms: [1, 1, 2] });
@@ -118,6 +118,13 @@ describe('installing a snapshot', () => {
     expect(server.status).toMatchObject({ leader: 'b', commitIndex: 3, lastIndex: 3, snapshotIndex: 3 });
     server.sync();
     expect(server.heard('append-accepted')).toMatchObject([{ to: 'b', message: { term: 5, matchIndex: 3 } }]);
+  });
+
+  test('from someone who does not lead it changes nothing: a bystander only meant well', () => {
+    const server = new LoneServer({ terms: [1, 1, 2] });
+    server.step({ ...(received(3, 3) as object), leads: false } as never);
+    expect(server.unsynced).toEqual([]);
+    expect(server.status).toMatchObject({ leader: undefined, commitIndex: 0, lastIndex: 3 });
   });
 
   test('[Raft §7] entries that follow a snapshot of a prefix are retained', () => {

@@ -91,6 +91,7 @@ async function setUp() {
     snapshots,
     state,
     restoredFrom: undefined,
+    standsAt: undefined,
     snapshotEveryBytes: 1 << 30,
     snapshotChunkBytes: 256 * 1024,
     ...timing,

@@ -35,7 +35,7 @@ function life(snapshots: SnapshotStore): {
   const sender = new SnapshotSender({
     group: 0,
     clock,
-    reignIn: () => 4 as Reign,
+    standingAt: () => ({ brings: 1, reign: 4 as Reign, leads: true }),
     snapshots,
     firstTransfer: 1,
     chunkBytes: 256 * 1024,
@@ -119,7 +119,7 @@ test('a sender that died does not keep others from sending for ever, whatever re
   let now = 0;
   const sender = new SnapshotSender({
     group: 0,
-    reignIn: () => 4 as Reign,
+    standingAt: () => ({ brings: 1, reign: 4 as Reign, leads: true }),
     clock: { ...clock, nowMs: () => now },
     snapshots: await storeWith(200, 2, 600_000),
     firstTransfer: 1,

@@ -74,6 +74,8 @@ export class InvariantMemory {
   /** `raft`, `multi-paxos`, or another: some properties are one protocol's own. */
   readonly algorithm: string;
   readonly members: readonly NodeId[];
+  /** Who leads the first reign without an election: members that come later begin with that promise. */
+  readonly appointed: NodeId | undefined;
   /** As many as elect a leader, at least: two such sets need not meet, but each meets all that choose. */
   readonly electing: number;
   /** As many as choose an entry, at least. */
@@ -94,9 +96,14 @@ export class InvariantMemory {
   readonly #before = new Map<NodeId, Remembered>();
   readonly #now = new Map<NodeId, Remembered>();
 
-  constructor(options: { readonly algorithm: string; readonly members: readonly NodeId[] }) {
+  constructor(options: {
+    readonly algorithm: string;
+    readonly members: readonly NodeId[];
+    readonly appointed?: NodeId | undefined;
+  }) {
     this.algorithm = options.algorithm;
     this.members = options.members;
+    this.appointed = options.appointed;
     this.choosing = majoritySize(options.members.length);
     // In Raft votes are counted by majority too; in Paxos whoever meets every choosing set is enough.
     this.electing =

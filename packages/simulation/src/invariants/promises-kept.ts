@@ -34,6 +34,9 @@ export function promisesKept(views: readonly NodeView[], memory: InvariantMemory
 
 function noteElection({ node, reign }: NodeView, memory: InvariantMemory): string | undefined {
   if (memory.lastLed !== undefined && memory.lastLed.reign >= reign) return undefined;
+  // Nobody has elected it: those who are not there yet begin with this promise, and owe it nothing before.
+  const isFirst = memory.lastLed === undefined && memory.leaderOfReign.size <= 1;
+  if (node === memory.appointed && isFirst) return undefined;
   const leadership = { reign, leader: node };
   memory.lastLed = leadership;
   const seen = memory.latestViews();

@@ -136,7 +136,7 @@ function oldSnapshot(trial: Trial): void {
   const effects = effectsOf(cluster, follower);
   for (const entry of committed) {
     const last = { index: entry.index, reign: entry.reign };
-    cluster.input(follower, { type: 'snapshot-received', from: leader, reign, last });
+    cluster.input(follower, { type: 'snapshot-received', from: leader, reign, leads: true, last });
   }
   must(
     effects.every(({ type }) => type !== 'install'),
