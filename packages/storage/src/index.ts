@@ -32,6 +32,7 @@ export type {
   SnapshotRecord,
   TruncateRecord,
 } from './record.ts';
+export type { TornTail } from './recovery.ts';
 export { type SegmentHeader, segmentName, segmentSequence } from './segment.ts';
 export {
   type DecodedSegment,

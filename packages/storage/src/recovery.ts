@@ -32,6 +32,14 @@ export interface RecoveryResult {
   readonly tail: { readonly segment: Segment; readonly position: number } | undefined;
   /** A segment of zeroes that follows the tail, if there was one. */
   readonly next: Segment | undefined;
+  readonly torn: TornTail | undefined;
+}
+
+/** A commit that was under way when the node stopped, and was cut: nothing of it had been acknowledged. */
+export interface TornTail {
+  readonly path: string;
+  readonly position: number;
+  readonly bytes: number;
 }
 
 /** A segment as it was read. */
@@ -83,7 +91,15 @@ export async function recoverLog(place: SegmentPlace, segmentBytes: number): Pro
     segments: ends.filter(({ sequence }) => sequence !== unused?.sequence),
     tail: segment && { segment, position: tail.scan.end },
     next,
+    torn: tornTail(unused) ?? tornTail(tail),
   };
+}
+
+function tornTail(segment: ReadSegment | undefined): TornTail | undefined {
+  if (segment === undefined) return undefined;
+  const { path, scan } = segment;
+  const position = scan.isHeadWhole ? scan.end : 0;
+  return scan.dataEnd > position ? { path, position, bytes: scan.dataEnd - position } : undefined;
 }
 
 async function listSegments(place: SegmentPlace): Promise<readonly number[]> {

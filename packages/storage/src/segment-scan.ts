@@ -74,7 +74,7 @@ export function scanSegment(
     isHeadWhole: lastCommit > 0,
     dataEnd,
     evidence: {
-      isBelowMark: dataEnd > end && latestMark(segment, end) > end,
+      isKnownSynced: isFollowed(broken, dataEnd) || (dataEnd > end && latestMark(segment, end) > end),
       isZeroToEnd: dataEnd <= end,
       isExplainedByZeroes: !broken.isUnreadable && isExplainedByZeroes(segment, broken, dataEnd),
     },
@@ -130,6 +130,11 @@ function readCommit(segment: SegmentBytes, start: number, checkpoints: number): 
 
 function isAnyFrame({ bytes, view, seed }: SegmentBytes, at: number): boolean {
   return frameEnd(view, at) !== undefined && isFrameIntact(bytes, view, at, seed);
+}
+
+/** Something stands beyond the broken commit: it was written after that commit had been synced. */
+function isFollowed({ commitEnd }: BrokenCommit, dataEnd: number): boolean {
+  return commitEnd !== undefined && dataEnd > commitEnd;
 }
 
 /** How far any intact commit beyond `from` says that the segment was synced before it; 0 if there is none. */

@@ -7,8 +7,8 @@
  */
 
 export interface TailEvidence {
-  /** A later commit, or the next segment, says that the log was synced beyond this place. */
-  readonly isBelowMark: boolean;
+  /** What follows was written after this place had been synced: a later commit, whole or not, or segment. */
+  readonly isKnownSynced: boolean;
   /** From here to the end of the file there is nothing but zeroes. */
   readonly isZeroToEnd: boolean;
   /**
@@ -22,7 +22,7 @@ export interface TailEvidence {
 export type TailVerdict = 'end' | 'torn' | 'rot';
 
 export function judgeTail(evidence: TailEvidence): TailVerdict {
-  if (evidence.isBelowMark) return 'rot';
+  if (evidence.isKnownSynced) return 'rot';
   if (evidence.isZeroToEnd) return 'end';
   return evidence.isExplainedByZeroes ? 'torn' : 'rot';
 }

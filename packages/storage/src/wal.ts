@@ -13,7 +13,7 @@ import type { FileSystem } from './file-system.ts';
 import { commitFrameBytes } from './frame.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 import type { LogRecord, RecoveredLog } from './record.ts';
-import { type RecoveryResult, recoverLog } from './recovery.ts';
+import { type RecoveryResult, recoverLog, type TornTail } from './recovery.ts';
 import { diskIdBytesMax, segmentHeaderBytes } from './segment.ts';
 import { SegmentWriter } from './segment-writer.ts';
 
@@ -76,6 +76,8 @@ const spareBatchesMax = 2;
 export class WriteAheadLog {
   /** What the log held when it was opened, one per (group, epoch), sorted. */
   readonly recovered: readonly RecoveredLog[];
+  /** What was cut off the end of the log when it was opened; undefined when its last commit was whole. */
+  readonly torn: TornTail | undefined;
   readonly #floors = new EpochFloors();
   readonly #writer: SegmentWriter;
   readonly #path: string;
@@ -128,6 +130,7 @@ export class WriteAheadLog {
 
   private constructor(options: WriteAheadLogOptions, writer: SegmentWriter, recovery: RecoveryResult) {
     this.recovered = recovery.logs;
+    this.torn = recovery.torn;
     for (const forgotten of recovery.catalog.forgotten()) this.#floors.raise(forgotten);
     this.#writer = writer;
     this.#path = options.directory;

@@ -89,7 +89,7 @@ describe('which one is the latest', () => {
     expect(store.latest(2)).toMatchObject({ index: 3, sizeBytes: 8 });
   });
 
-  test('a newest one that is damaged anywhere gives way to the one before', async () => {
+  test('scenario 36: a newest one that is damaged anywhere gives way to the one before', async () => {
     const memory = new MemoryFileSystem();
     const store = await open(memory);
     const older = await write(store, at(5), content(1_000));
@@ -180,6 +180,61 @@ describe('a crash', () => {
       }
     }
   });
+
+  test('scenario 36: cut at any length, the newest gives way to the one before', async () => {
+    const memory = new MemoryFileSystem();
+    const store = await open(memory);
+    const older = await write(store, at(5), content(1_000));
+    await write(store, at(6), content(blockBytes + 100));
+    const path = '/snapshots/1-1-6-4.snap';
+    const whole = memory.image(path);
+    const file = await memory.open(path, 'update');
+    for (let length = 0; length < whole.byteLength; length += length < 70 ? 1 : 1_013) {
+      await file.truncate(length);
+      await file.datasync();
+      expect((await open(memory)).latest(1), `${length} bytes`).toEqual(older);
+      await file.write([whole], 0);
+      await file.datasync();
+    }
+  });
+
+  test.each([
+    ['ENOSPC', 'create'],
+    ['ENOSPC', 'write'],
+    ['EIO', 'write'],
+    ['EIO', 'datasync'],
+    ['EIO', 'rename'],
+    ['EIO', 'sync-directory'],
+  ] as const)(
+    'scenario 39: a snapshot that fails half-way (%s at %s) leaves the old one, and the next one is written',
+    async (errno, kind) => {
+      const memory = new MemoryFileSystem();
+      const fileSystem = faultyFileSystem(memory, { random: seededRandom(1) });
+      const store = await SnapshotStore.open({ fileSystem, directory: '/snapshots' });
+      const old = await write(store, at(5), content(100));
+      fileSystem.set({ fail: { errno, on: [kind] } });
+      const bytes = content(5 * 1024 * 1024);
+      const failing = (async () => {
+        const writer = await store.create(at(6));
+        try {
+          await writer.append(bytes);
+          await writer.commit();
+        } catch (error) {
+          await writer.abort();
+          throw error;
+        }
+      })();
+      await expect(failing).rejects.toMatchObject({ details: { errno } });
+      expect(store.latest(1)).toEqual(old);
+      fileSystem.set({});
+      expect(memory.paths().filter((path) => path.endsWith('.tmp'))).toEqual([]);
+      const meta = await write(store, at(7), content(50));
+      memory.crash(seededRandom(3));
+      const again = await open(memory);
+      expect(again.latest(1)).toEqual(meta);
+      expect(Buffer.compare(await readAll(again, meta), content(50))).toBe(0);
+    },
+  );
 
   test('a full disk is an error, and abort leaves nothing behind', async () => {
     const memory = new MemoryFileSystem();

@@ -19,7 +19,10 @@ const table: readonly [
   [true, true, true, 'rot', 'a mark covers it, and it is gone'],
 ];
 
-test.each(table)('below a mark %s, zero to the end %s, explained by zeroes %s: %s, for %s', (...row) => {
-  const [isBelowMark, isZeroToEnd, isExplainedByZeroes, verdict] = row;
-  expect(judgeTail({ isBelowMark, isZeroToEnd, isExplainedByZeroes })).toBe(verdict);
-});
+test.each(table)(
+  'known to be synced %s, zero to the end %s, explained by zeroes %s: %s, for %s',
+  (...row) => {
+    const [isKnownSynced, isZeroToEnd, isExplainedByZeroes, verdict] = row;
+    expect(judgeTail({ isKnownSynced, isZeroToEnd, isExplainedByZeroes })).toBe(verdict);
+  },
+);

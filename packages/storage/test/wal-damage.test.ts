@@ -59,7 +59,7 @@ async function recover(): Promise<string> {
   return describeRecovered(log.recovered);
 }
 
-describe('a torn tail', () => {
+describe('scenario 32: a torn tail', () => {
   test.each([
     ['no zeroes', noise(700)],
     ['many zeroes', new Uint8Array(700)],
@@ -75,6 +75,7 @@ describe('a torn tail', () => {
         memory.overwrite(first, cut, new Uint8Array(end - cut));
         const log = await open();
         expect(describeRecovered(log.recovered), `cut at ${cut}`).toBe(two);
+        if (cut > start + 8) expect(log.torn).toMatchObject({ path: first, position: start });
         await append(log, entriesRecord(9, noise(600, 2)));
         die();
         expect(await recover(), `second recovery, cut at ${cut}`).toBe(four);
@@ -102,6 +103,7 @@ describe('a torn tail', () => {
     memory.overwrite(first, 0, new Uint8Array(512));
     const again = await open();
     expect(again.recovered).toEqual([]);
+    expect(again.torn).toBeUndefined();
     await append(again, entriesRecord(1, noise(9)));
     die();
     expect(await recover()).toBe(describeRecords([entriesRecord(1, noise(9))]));
@@ -130,7 +132,7 @@ describe('a torn tail', () => {
   });
 });
 
-describe('rot', () => {
+describe('scenario 32: rot', () => {
   test('any flipped bit below a mark is ERR_LOG_CORRUPT, with file and position', async () => {
     const { records, start } = await writeThree(noise(100));
     const whole = memory.image(first);
@@ -236,7 +238,7 @@ describe('several segments', () => {
     expect(await recover()).toBe(describeRecords(records));
   });
 
-  test('the tail of an old segment cannot vanish: the next one says where it ended', async () => {
+  test('scenario 33: the tail of an old segment cannot vanish: the next one says where it ended', async () => {
     await fillSegments();
     const old = memory.paths()[1] ?? '';
     const { end, lastCommit } = decodeSegment(memory.image(old));

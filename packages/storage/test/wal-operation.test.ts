@@ -266,7 +266,7 @@ describe('a disk that fails', () => {
     expect(log.status.pendingBytes).toBe(0);
   });
 
-  test('a sync that fails once and then succeeds acknowledges nothing that the disk lost', async () => {
+  test('scenario 31: a sync that fails once and then succeeds acknowledges nothing that the disk lost', async () => {
     const { faulty, memory, open } = setUp();
     const log = await open();
     await append(log, small(1));
@@ -282,7 +282,7 @@ describe('a disk that fails', () => {
     expect({ isAcknowledged, survived }).toEqual({ isAcknowledged: false, survived: 1 });
   });
 
-  test('a full disk at the roll ends the log; with space again a restart has everything', async () => {
+  test('scenario 39: a full disk at the roll ends the log; with space again a restart has everything', async () => {
     const { failures, faulty, memory, open } = setUp(2_048);
     const log = await open();
     const acknowledged: LogRecord[] = [];
