@@ -43,6 +43,7 @@ export type NodeDirectoryOptions = {
 
 const superblockName = 'superblock.json';
 const formatVersion = 1;
+const superblockBytesMax = 64 * 1024;
 
 /**
  * Opens the directory, or makes it ours when it is empty; durable once this resolves.
@@ -120,7 +121,8 @@ function drawDiskId(random: Random): string {
 async function readText(fileSystem: FileSystem, path: string): Promise<string | undefined> {
   try {
     const file = await fileSystem.open(path, 'read');
-    const bytes = new Uint8Array(await file.sizeBytes());
+    // One of ours has a few hundred bytes: what lies beyond the limit makes the checksum fail.
+    const bytes = new Uint8Array(Math.min(await file.sizeBytes(), superblockBytesMax));
     await file.read(bytes, 0);
     await file.close();
     return new TextDecoder().decode(bytes);
@@ -133,27 +135,34 @@ async function readText(fileSystem: FileSystem, path: string): Promise<string | 
 /** Two lines: the superblock as JSON, for people too, and the checksum of that line. */
 function parseSuperblock(text: string, path: string): Superblock {
   const [line = '', checksum] = text.split('\n');
-  if (checksum !== checksumOf(line)) {
-    throw new CodedError('ERR_LOG_CORRUPT', `${path}: the checksum does not fit`, { path, position: 0 });
-  }
-  const { format, cluster, node, disk, established } = JSON.parse(line) as Record<string, unknown>;
+  if (checksum !== checksumOf(line)) throw corrupt(path, 'the checksum does not fit');
+  const { format, cluster, node, disk, established } = parseObject(line, path);
   if (format !== formatVersion) {
     throw new CodedError(
       'ERR_FOREIGN_DATA',
       `${path} has format ${String(format)}, this build reads ${formatVersion}`,
-      {
-        path,
-        found: format,
-        expected: formatVersion,
-      },
+      { path, found: format, expected: formatVersion },
     );
   }
-  return {
-    clusterId: String(cluster),
-    node: String(node),
-    diskId: String(disk),
-    isEstablished: established === true,
-  };
+  if (typeof cluster !== 'string' || typeof node !== 'string' || typeof disk !== 'string') {
+    throw corrupt(path, 'cluster, node and disk are not all there');
+  }
+  return { clusterId: cluster, node, diskId: disk, isEstablished: established === true };
+}
+
+function parseObject(line: string, path: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    value = undefined;
+  }
+  if (typeof value !== 'object' || value === null) throw corrupt(path, 'it is no JSON object');
+  return value as Record<string, unknown>;
+}
+
+function corrupt(path: string, what: string): CodedError {
+  return new CodedError('ERR_LOG_CORRUPT', `${path}: ${what}`, { path, position: 0 });
 }
 
 function checksumOf(line: string): string {

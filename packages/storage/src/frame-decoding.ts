@@ -33,13 +33,14 @@ export function decodeFrame(
   const group = view.getUint32(at + 12, true);
   const epoch = getUint53(view, at + 16);
   const bodyBytes = bodyEnd - body;
+  if (!Number.isSafeInteger(epoch)) return undefined;
   switch (frameTypeAt(view, at)) {
     case frameType.commit: {
-      if (bodyBytes !== 24) return undefined;
+      if (bodyBytes !== 24 || !areWhole(view, body, 3)) return undefined;
       return { ...place, kind: 'commit', ...getCommitMark(view, at) };
     }
     case frameType.checkpoint: {
-      if (bodyBytes < 32) return undefined;
+      if (bodyBytes < 32 || !areWhole(view, body, 3)) return undefined;
       const checkpoint = decodeCheckpoint(bytes, view, { group, epoch, body, bodyEnd });
       return { ...place, kind: 'checkpoint', checkpoint };
     }
@@ -49,7 +50,7 @@ export function decodeFrame(
       return { ...place, kind: 'record', record: { type: 'entries', group, epoch, entries } };
     }
     case frameType.truncate: {
-      if (bodyBytes !== 8) return undefined;
+      if (bodyBytes !== 8 || !areWhole(view, body, 1)) return undefined;
       const after = getUint53(view, body);
       return { ...place, kind: 'record', record: { type: 'truncate', group, epoch, after } };
     }
@@ -58,7 +59,7 @@ export function decodeFrame(
       return { ...place, kind: 'record', record: { type: 'hard-state', group, epoch, state } };
     }
     case frameType.snapshot: {
-      if (bodyBytes !== 24) return undefined;
+      if (bodyBytes !== 24 || !areWhole(view, body, 3)) return undefined;
       const position = { index: getUint53(view, body), reign: getUint53(view, body + 8) };
       const discardsLog = getUint53(view, body + 16) !== 0;
       return {
@@ -74,6 +75,12 @@ export function decodeFrame(
     default:
       return undefined;
   }
+}
+
+/** Whether `count` numbers of eight bytes from `at` on are whole numbers that we can count with. */
+function areWhole(view: DataView, at: number, count: number): boolean {
+  for (let n = 0; n < count; n++) if (view.getUint32(at + n * 8 + 4, true) >= 2 ** 21) return false;
+  return true;
 }
 
 function decodeCheckpoint(
@@ -105,7 +112,7 @@ function decodeEntries(
     const payloadAt = at + entryHeadBytes;
     if (payloadAt > bodyEnd) return undefined;
     const payloadEnd = payloadAt + view.getUint32(at + 24, true);
-    if (payloadEnd > bodyEnd) return undefined;
+    if (payloadEnd > bodyEnd || !areWhole(view, at, 2)) return undefined;
     entries.push({
       index: getUint53(view, at),
       reign: getUint53(view, at + 8),

@@ -6,6 +6,7 @@
  */
 import { CodedError } from '@quorate/core';
 import { Catalog } from './catalog.ts';
+import type { File } from './file-system.ts';
 import type { SegmentFrame } from './frame-decoding.ts';
 import type { RecoveredLog } from './record.ts';
 import { Replay } from './replay.ts';
@@ -41,6 +42,9 @@ export interface TornTail {
   readonly position: number;
   readonly bytes: number;
 }
+
+/** A commit of one largest record, and the largest segment, stay well below. */
+const segmentBytesMax = 2 ** 32 - 1;
 
 /** A segment as it was read. */
 interface ReadSegment {
@@ -121,9 +125,7 @@ async function readSegment(
 ): Promise<ReadSegment> {
   const path = segmentPath(place.directory, sequence);
   const file = await place.fileSystem.open(path, 'read');
-  const bytes = new Uint8Array(await file.sizeBytes());
-  await file.read(bytes, 0);
-  await file.close();
+  const bytes = await readWhole(file, path).finally(() => file.close());
   const header = decodeSegmentHeader(bytes);
   if (header !== undefined && header.diskId !== place.diskId) {
     throw new CodedError(
@@ -149,6 +151,14 @@ async function readSegment(
     }
   };
   return { sequence, path, bytes, scan: scanSegment(bytes, { diskId: place.diskId, sequence }, visit) };
+}
+
+async function readWhole(file: File, path: string): Promise<Uint8Array> {
+  const sizeBytes = await file.sizeBytes();
+  if (sizeBytes > segmentBytesMax) throw corrupt(path, segmentBytesMax, 'no segment is so large');
+  const bytes = new Uint8Array(sizeBytes);
+  await file.read(bytes, 0);
+  return bytes;
 }
 
 /** A segment with a header was begun after everything in the one before it had been synced. */

@@ -31,7 +31,8 @@ export function segmentName(sequence: number): string {
 
 /** The sequence that a file name stands for, or undefined when it is no segment's name. */
 export function segmentSequence(name: string): number | undefined {
-  return /^\d{16}\.log$/.test(name) ? Number(name.slice(0, 16)) : undefined;
+  const sequence = /^\d{16}\.log$/.test(name) ? Number(name.slice(0, 16)) : 0;
+  return sequence >= 1 && Number.isSafeInteger(sequence) ? sequence : undefined;
 }
 
 export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {

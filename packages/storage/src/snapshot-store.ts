@@ -218,10 +218,9 @@ export class SnapshotStore {
 function parseName(name: string): SnapshotPosition | undefined {
   const match = /^(\d+)-(\d+)-(\d+)-(\d+)\.snap$/.exec(name);
   if (match === null) return undefined;
-  const [group, epoch, index, reign] = match.slice(1).map(Number);
-  if (group === undefined || epoch === undefined || index === undefined || reign === undefined)
-    return undefined;
-  return { group, epoch, index, reign };
+  const [group = -1, epoch = -1, index = -1, reign = -1] = match.slice(1).map(Number);
+  const isOurs = group >>> 0 === group && [epoch, index, reign].every(Number.isSafeInteger);
+  return isOurs ? { group, epoch, index, reign } : undefined;
 }
 
 /** Cuts the content into blocks and writes each one once it is full. */

@@ -127,6 +127,20 @@ describe('scenario 32: a sector that does not hold what was written there', () =
     }
   });
 
+  test('a whole frame of another segment, which stood there at the same place, is rot', async () => {
+    await writeAll();
+    const [one, other] = [segment(1), segment(2)];
+    const frames = one.decoded.frames.filter(({ kind }) => kind !== 'checkpoint');
+    expect(frames.length).toBeGreaterThan(5);
+    for (const { start, end } of frames) {
+      const saved = memory.image(one.path);
+      expect(other.decoded.frames.some((frame) => frame.start === start && frame.end === end)).toBe(true);
+      memory.overwrite(one.path, start, memory.image(other.path).slice(start, end));
+      await expectRefused(one.path, `frame at ${start}`);
+      memory.overwrite(one.path, 0, saved);
+    }
+  });
+
   test('a misdirected write into the last commit is rot too: no crash puts bytes there', async () => {
     await writeAll();
     const { path, decoded } = segment(-1);
@@ -185,15 +199,16 @@ describe('scenario 37: rot in an acknowledged record', () => {
   test('a record of a type that this build does not know is not skipped', async () => {
     const log = await open();
     await append(log, records[0] as LogRecord);
-    await append(log, records[1] as LogRecord, { type: 'forget', group: 3, epoch: 1 });
+    // It has sectors of zeroes in it, by which a torn write would be known.
+    await append(log, { type: 'hard-state', group: 3, epoch: 1, state: new Uint8Array(1_500) });
     memory.detach();
     const { path, decoded } = segment(0);
-    const forget = decoded.frames.at(-1);
+    const unknown = decoded.frames.at(-1);
     // As a later build would write it: another type, and a checksum that fits.
     const bytes = memory.image(path);
     const { crc32 } = await import('node:zlib');
     const view = new DataView(bytes.buffer);
-    const { start = 0, end = 0 } = forget ?? {};
+    const { start = 0, end = 0 } = unknown ?? {};
     const mask = view.getUint32(start, true) ^ crc32(bytes.subarray(start + 4, end));
     view.setUint8(start + 8, 99);
     view.setUint32(start, (crc32(bytes.subarray(start + 4, end)) ^ mask) >>> 0, true);
@@ -310,6 +325,18 @@ describe('scenario 33: a new segment', () => {
       expect(describeRecovered(log.recovered), `zeroes from ${from}`).toBe(before);
       expect(log.torn).toEqual(from === 0 ? undefined : { path, position: 0, bytes: expect.any(Number) });
     }
+  });
+
+  test('whose first sector is gone, while the next one is prepared, was in use: that is rot', async () => {
+    const log = await open();
+    // Its only commit is large: so the segment after it is prepared, and no mark tells of the commit.
+    for (const index of [1, 2]) await append(log, entriesRecord(index, noise(2_500, index)));
+    await quiet();
+    memory.detach();
+    const { path } = segment(-1);
+    expect([path, memory.paths().at(-1)]).toEqual(['/log/0000000000000002.log', '/log/0000000000000003.log']);
+    memory.overwrite(path, 0, new Uint8Array(sector));
+    await expectRefused(path, 'the first sector');
   });
 
   test('whose header is damaged otherwise is rot', async () => {
