@@ -302,6 +302,13 @@ export const plantedGuards: readonly PlantedGuard[] = [
     red: /not within 1000 ms: a steps down/,
   },
   {
+    scenario: '15-hung-disk',
+    protocols: paxos,
+    guard: 'a leader whose disk hangs lets go; it does not notice',
+    removals: [rule('consensus/src/multi-paxos/outbox.ts#diskSilenceMs', () => () => 0)],
+    red: /not within 1000 ms: a steps down/,
+  },
+  {
     scenario: '16-bad-disk-wins-again',
     protocols: both,
     guard: 'a failed write or sync ends the node; it is taken for a success',

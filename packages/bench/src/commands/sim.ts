@@ -2,7 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { algorithms } from '@quorate/consensus';
-import { calmable, plantedBugs, type SimulationOptions, type SimulationResult } from '@quorate/simulation';
+import {
+  calmable,
+  type PlantedBug,
+  plantedBugs,
+  type SimulationOptions,
+  type SimulationResult,
+} from '@quorate/simulation';
 import { Command, Option } from 'commander';
 import { describeContext } from '../machine.ts';
 import { choice, listOf, wholeNumber } from '../options.ts';
@@ -155,8 +161,14 @@ async function runSim(flags: SimFlags): Promise<void> {
   if (results.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
 }
 
-async function runScenarios(name: string, { algorithm, rewrite, json }: SimFlags): Promise<void> {
-  const results = await playScenarios({ name, algorithms: algorithm, rewrites: rewrite });
+async function runScenarios(name: string, flags: SimFlags): Promise<void> {
+  const { algorithm, rewrite, plant, json } = flags;
+  const results = await playScenarios({
+    name,
+    algorithms: algorithm,
+    rewrites: rewrite,
+    ...(plant === undefined ? {} : { plantedBug: plant as PlantedBug }),
+  });
   if (json !== undefined)
     writeJsonFile(json, { ...describeContext(process.argv.slice(2)), scenarios: results });
   if (results.some(({ passed }) => !passed)) process.exitCode = 1;

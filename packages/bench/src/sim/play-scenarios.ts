@@ -1,6 +1,8 @@
 /** Scenarios from the command line: the list of them, and each played under the protocols that it is written for. */
 import {
   firstDifference,
+  type PlantedBug,
+  plantedBugs,
   playTranscript,
   readScenario,
   rewriteScenario,
@@ -34,6 +36,8 @@ export async function playScenarios(options: {
   readonly name: string;
   readonly algorithms: readonly string[];
   readonly rewrites: boolean;
+  /** Takes a guard out: see `plantedBugs`. */
+  readonly plantedBug?: PlantedBug;
 }): Promise<readonly ScenarioResult[]> {
   const names = options.name === 'all' ? scenarioNames() : [options.name];
   const results: ScenarioResult[] = [];
@@ -42,7 +46,7 @@ export async function playScenarios(options: {
     if (names.length === 1) console.log(transcript.text);
     for (const algorithm of transcript.protocols) {
       if (!options.algorithms.includes(algorithm)) continue;
-      const why = await play(transcript, algorithm, options.rewrites);
+      const why = await play(transcript, algorithm, options);
       results.push({ scenario: name, title: transcript.title, algorithm, passed: why === undefined, why });
       console.log(`${name} under ${algorithm}: ${why === undefined ? 'passed' : `FAILED\n${why}`}`);
     }
@@ -54,9 +58,10 @@ export async function playScenarios(options: {
 async function play(
   transcript: Transcript,
   algorithm: string,
-  rewrites: boolean,
+  { rewrites, plantedBug }: { readonly rewrites: boolean; readonly plantedBug?: PlantedBug },
 ): Promise<string | undefined> {
-  const played = await playTranscript(transcript, algorithm);
+  const plant = plantedBug === undefined ? {} : { protocol: plantedBugs[plantedBug] };
+  const played = await playTranscript(transcript, algorithm, plant);
   if (rewrites && played.failure === undefined) rewriteScenario(transcript, played.outputs);
   const why = [played.failure, firstDifference(transcript, played)].filter((one) => one !== undefined);
   return why.length === 0 ? undefined : why.join('\n');
