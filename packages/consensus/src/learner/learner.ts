@@ -148,6 +148,7 @@ function ask(state: LearnerState, nowMs: number, effects: Effects): void {
 
 function onPage(state: LearnerState, page: Page, nowMs: number, effects: Effects): void {
   state.silentAskings = 0;
+  const learnedBefore = state.learnedUpTo;
   const fresh = page.entries.filter(({ index }) => index > state.learnedUpTo);
   const first = fresh[0];
   if (first !== undefined && first.index === state.learnedUpTo + 1) {
@@ -155,13 +156,15 @@ function onPage(state: LearnerState, page: Page, nowMs: number, effects: Effects
     effects.push({ type: 'persist', mark: state.lastMark, entries: fresh, thenSend: [] });
     commit(state, fresh, effects);
   }
-  // There is more: at once. There is none: in a moment.
   const isBehind = page.commitIndex > state.learnedUpTo;
   // The bulk may come from anyone; that it has caught up has to be seen by whoever can give it a voice.
   if (!isBehind && page.leader !== undefined && state.options.members.includes(page.leader))
     state.teacher = page.leader;
-  state.askAtMs = isBehind ? nowMs : nowMs + state.options.heartbeatMs / 5;
-  if (isBehind) ask(state, nowMs, effects);
+  // There is more: at once, but only for a page that brought something. A page that came twice would ask a second
+  // time for what is asked for already, and the answers would multiply.
+  const mayAskAtOnce = isBehind && state.learnedUpTo > learnedBefore;
+  if (!isBehind) state.askAtMs = nowMs + state.options.heartbeatMs / 5;
+  if (mayAskAtOnce) ask(state, nowMs, effects);
 }
 
 function commit(state: LearnerState, entries: readonly Entry[], effects: Effects): void {
