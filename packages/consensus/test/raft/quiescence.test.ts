@@ -275,6 +275,30 @@ describe('a follower', () => {
     expect(server.heard('pre-vote-request')).not.toEqual([]);
   });
 
+  test('that hears its leader again has a timer again', () => {
+    const server = upToDate();
+    server.receive('b', lastHeartbeat);
+    server.pass(5_000);
+    server.receive('b', { ...lastHeartbeat, round: 6, rests: false });
+    server.listen().pass(140);
+    expect(server.said).toEqual([]);
+    server.pass(180);
+    expect(server.heard('pre-vote-request')).not.toEqual([]);
+  });
+
+  test('that is told of silence where it has just heard its leader waits out its timeout, and is loyal', () => {
+    const server = upToDate();
+    server.receive('b', lastHeartbeat);
+    server.listen().pass(50);
+    server.step({ type: 'peer-silent', peer: 'b' as NodeId });
+    server.receive('c', { type: 'vote-request', term: 2, lastIndex: 9, lastTerm: 1, gaveWay: 0 });
+    server.pass(100);
+    expect(server.said).toEqual([]);
+    expect(server.status).toMatchObject({ leader: 'b', reign: 1 });
+    server.pass(250);
+    expect(server.heard('pre-vote-request')).not.toEqual([]);
+  });
+
   test('that hears of a higher term in its rest has a timer again', () => {
     const server = upToDate();
     server.receive('b', lastHeartbeat);
