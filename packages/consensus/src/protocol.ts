@@ -26,6 +26,7 @@ export type Entry = LogEntry & { readonly index: LogIndex; readonly reign: Reign
 
 /** A command batch on its way into the log: opaque bytes, and the leader's stamp. */
 export interface Proposal {
+  /** Whole milliseconds since 1970. */
   readonly timeMs: number;
   /** Not empty: the empty payload is the no-op that only a protocol itself proposes. */
   readonly payload: Uint8Array;

@@ -4,9 +4,14 @@ interface Scheduled<T> {
   readonly what: T;
 }
 
+/** Far more than any cluster has to do within a millisecond. */
+const takenPerMsMax = 10_000;
+
 export class Agenda<T> {
   /** Soonest last. */
   readonly #queue: Scheduled<T>[] = [];
+  #thisMs = 0;
+  #takenThisMs = 0;
 
   add(atMs: number, what: T): void {
     let low = 0;
@@ -20,9 +25,18 @@ export class Agenda<T> {
     this.#queue.splice(low, 0, { atMs, what });
   }
 
-  /** Takes the next thing that is due at `atMs` or before. */
+  /**
+   * Takes the next thing that is due at `atMs` or before.
+   *
+   * @throws Error when things set off things without end: whoever looks for that must not wait for ever
+   */
   take(atMs: number): Scheduled<T> | undefined {
     const next = this.#queue.at(-1);
-    return next !== undefined && next.atMs <= atMs ? this.#queue.pop() : undefined;
+    if (next === undefined || next.atMs > atMs) return undefined;
+    const ms = Math.floor(next.atMs);
+    this.#takenThisMs = ms === this.#thisMs ? this.#takenThisMs + 1 : 0;
+    this.#thisMs = ms;
+    if (this.#takenThisMs > takenPerMsMax) throw new Error(`a storm of messages at ${ms} ms`);
+    return this.#queue.pop();
   }
 }

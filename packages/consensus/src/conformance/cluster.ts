@@ -139,7 +139,8 @@ export class ProtocolCluster<S, M> {
 
   /** Hands one node a batch of proposals. Texts must be unique over a run. */
   propose(id: string, ...texts: string[]): ProposeOutcome {
-    const proposals = texts.map((text) => ({ timeMs: this.nowMs, payload: new TextEncoder().encode(text) }));
+    const timeMs = Math.floor(this.nowMs);
+    const proposals = texts.map((text) => ({ timeMs, payload: new TextEncoder().encode(text) }));
     this.#lastOutcome = undefined;
     this.input(id, { type: 'propose', proposals });
     const outcome: ProposeOutcome | undefined = this.#lastOutcome;

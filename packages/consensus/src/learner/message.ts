@@ -4,7 +4,7 @@
  * A learner asks, page by page; a teacher keeps nothing of it. So a lost message costs a repeated question, and a
  * slow learner slows nobody but itself.
  */
-import { bytes, CodedError, finite, integer, list, type NodeId, optional, text, tuple } from '@quorate/core';
+import { bytes, CodedError, integer, list, type NodeId, optional, text, tuple } from '@quorate/core';
 import type { Entry, LogIndex, Reign } from '../protocol.ts';
 
 export type LearnerMessage = Ask | Page;
@@ -41,7 +41,7 @@ const pageSchema = tuple(
   integer<LogIndex>(1),
   index,
   optional(text<NodeId>(128)),
-  list(tuple(integer<Reign>(), finite, payload), pageEntriesMax),
+  list(tuple(integer<Reign>(), integer(), payload), pageEntriesMax),
 );
 
 export function encodeMessage(message: LearnerMessage): readonly unknown[] {

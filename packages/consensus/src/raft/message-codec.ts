@@ -4,17 +4,7 @@
  * Every field is checked when it comes in. Payloads are views of what was decoded, not copies: a link
  * hands its frames over for good.
  */
-import {
-  assertNever,
-  bytes,
-  finite,
-  flag,
-  integer,
-  list,
-  type Schema,
-  schemaViolation,
-  tuple,
-} from '@quorate/core';
+import { assertNever, bytes, flag, integer, list, type Schema, schemaViolation, tuple } from '@quorate/core';
 import type { Entry, LogIndex } from '../protocol.ts';
 import type { Term } from './log.ts';
 import type { RaftMessage } from './message.ts';
@@ -56,7 +46,7 @@ const append = tuple(
   index,
   positionTerm,
   index,
-  list(tuple(term, finite, bytes(payloadBytesMax)), appendEntriesMax),
+  list(tuple(term, integer(), bytes(payloadBytesMax)), appendEntriesMax),
 );
 const appendAccepted = tuple(tag, term, index);
 const appendRejected = tuple(tag, term, index, index, positionTerm);

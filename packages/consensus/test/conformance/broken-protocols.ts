@@ -215,6 +215,15 @@ export const brokenProtocols: Readonly<Record<string, AnyProtocol>> = Object.fro
     'a leader with too much uncommitted refuses as overloaded': {
       start: () => ({ options: { uncommittedBytesMax: 2 ** 40 } }),
     },
+    'messages set off no storm of messages': {
+      // It answers whatever it hears with what it has said last.
+      effects(effects, running, input) {
+        const { members, self } = running.options;
+        if (input.type !== 'receive' || effects.length > 0) return effects;
+        const message = running.base.decodeMessage(running.base.encodeMessage(input.message));
+        return members.filter((to) => to !== self).map((to) => ({ type: 'send', to, message }));
+      },
+    },
     'what a stranger sends changes nothing': {
       input(input, { options: { members, self } }) {
         if (input.type !== 'receive' || members.includes(input.from)) return input;

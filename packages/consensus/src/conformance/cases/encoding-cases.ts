@@ -39,15 +39,27 @@ function plain(value: unknown): unknown {
   return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
 }
 
+/** Beyond the safe integers one more is the same number again: an index there would stand still. */
+function holdsSafeNumbers(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return true;
+  return Object.values(value).every(holdsSafeNumbers);
+}
+
 /** @returns whether `wire` is refused; throws if it is refused in any other way */
 function isRefused(protocol: AnyProtocol, wire: unknown): boolean {
+  let message: unknown;
   try {
-    protocol.decodeMessage(wire);
-    return false;
+    message = protocol.decodeMessage(wire);
   } catch (error) {
     must(hasCode(error, 'ERR_FRAME_INVALID'), `only ERR_FRAME_INVALID is thrown, not ${String(error)}`);
     return true;
   }
+  must(
+    holdsSafeNumbers(message),
+    `${JSON.stringify(wire)} would be a message with numbers beyond the safe ones`,
+  );
+  return false;
 }
 
 function garbage({ protocol }: Trial): void {
@@ -103,7 +115,20 @@ function neverInPlaceOf(field: unknown): readonly unknown[] {
 }
 
 /** Values at the edges of what is allowed: some of them make another message, and none makes another error. */
-const perhaps: readonly unknown[] = [null, -1, 0, 1.5, 2 ** 53, 1e300, -0, '', [], [[]], new Uint8Array(0)];
+const perhaps: readonly unknown[] = [
+  null,
+  -1,
+  0,
+  1.5,
+  2 ** 53 - 1,
+  2 ** 53,
+  1e300,
+  -0,
+  '',
+  [],
+  [[]],
+  new Uint8Array(0),
+];
 
 function spoilt({ protocol }: Trial): void {
   for (const wire of sampleWires(protocol, 150)) {

@@ -17,6 +17,7 @@ export const replicationCases: readonly CaseDefinition[] = [
   },
   { part: 'safety', name: 'a follower that was away gets all that it missed', check: catchUp },
   { part: 'safety', name: 'a leader with too much uncommitted refuses as overloaded', check: overload },
+  { part: 'safety', name: 'messages set off no storm of messages', check: noStorm },
   { part: 'safety', name: 'what a stranger sends changes nothing', check: stranger },
 ];
 
@@ -149,4 +150,32 @@ function stranger(trial: Trial): void {
   const after = cluster.members.map((member) => JSON.stringify(cluster.status(member)));
   must(after.join() === before.join(), 'only members have a say');
   commitEverywhere(cluster, 'undisturbed');
+}
+
+/** Duplicates and late answers, each answered by more than one message, would grow without end. */
+function noStorm(trial: Trial): void {
+  const cluster = clusterOf(trial, 3, { network: { delayMs: [0.5, 2] } });
+  let messages = 0;
+  let limit = 20_000;
+  cluster.onEffect = (_, effect) => {
+    if (effect.type === 'send') messages += 1;
+    if (effect.type === 'persist' || effect.type === 'install') messages += effect.thenSend.length;
+    must(messages <= limit, `${limit} messages are enough`);
+  };
+  settle(cluster);
+  cluster.network = { delayMs: [0.5, 40], lossChance: 0.05, duplicateChance: 0.5 };
+  for (let round = 0; round < 100; round++) {
+    const leader = cluster.leader();
+    if (leader !== undefined) {
+      cluster.propose(leader, `round ${round}`);
+      cluster.read(leader);
+    }
+    cluster.run(10);
+  }
+  settle(cluster);
+  cluster.run(500);
+  messages = 0;
+  // In a second of idleness every node may still say something to every other, twice a heartbeat.
+  limit = 2 * 6 * (1_000 / cluster.options.heartbeatMs);
+  cluster.run(1_000);
 }
