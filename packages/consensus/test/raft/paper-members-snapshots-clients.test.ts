@@ -15,7 +15,7 @@ function leader(past: ConstructorParameters<typeof LoneServer>[0] = {}): LoneSer
 }
 
 const received = (index: number, reign: number, term = 5) =>
-  ({ type: 'snapshot-received', from: 'b', reign: term, last: { index, reign } }) as never;
+  ({ type: 'snapshot-received', from: 'b', reign: term, leads: true, last: { index, reign } }) as never;
 
 describe('[Raft §6]', () => {
   test('servers that are not in the configuration have no vote, and cannot disrupt it', () => {
