@@ -67,7 +67,7 @@ function handle(state: State, input: Input<Message>, nowMs: number, effects: Eff
       return;
     }
     case 'snapshot-received':
-      if (input.from === state.appointed) onSnapshot(state, input, effects);
+      if (input.leads && input.from === state.appointed) onSnapshot(state, input, effects);
       return;
     case 'snapshot-sent': {
       const follower = state.followers.get(input.to);

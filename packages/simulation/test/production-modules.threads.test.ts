@@ -40,12 +40,6 @@ const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
     'storage/tracing-file-system.js',
   ],
   'the real clock': ['core/clock.js'],
-  'changes of epoch, which tests of threads and scenarios bring about': [
-    'consensus/learner/learner.js',
-    'consensus/learner/message.js',
-    'consensus/learner/teacher.js',
-    'consensus/multi-paxos/founding.js',
-  ],
   'actors in general: replicas and clients do not ask': ['core/link/loopback.js', 'core/wire/error-data.js'],
   'reached by bugs only': ['core/exhaustive.js'],
 };

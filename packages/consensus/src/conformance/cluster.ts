@@ -194,6 +194,11 @@ export class ProtocolCluster<S, M> {
     this.#scheduleSync(node);
   }
 
+  /** Lets a node send its newest snapshot to another, of its own accord: a replica may do that, leader or not. */
+  offerSnapshot(from: string, to: string): void {
+    this.#snapshots.send(this.node(from).id, this.node(to).id);
+  }
+
   // Time.
 
   /** Lets `durationMs` pass; 0 handles everything that is due now. */

@@ -15,6 +15,7 @@ export interface SnapshotTransfer {
   readonly incarnation: number;
   readonly to: NodeId;
   readonly reign: Reign;
+  readonly leads: boolean;
   readonly last: { readonly index: LogIndex; readonly reign: Reign };
   readonly prefix: readonly Entry[];
 }

@@ -22,23 +22,24 @@ export class SnapshotTransfers<S, M> {
     const { incarnation, committed, store } = this.#cluster.node(from);
     const last = store.snapshot;
     invariant(last.index > 0, `${from} has no snapshot to send`);
-    const { reign } = this.#cluster.status(from);
+    const { reign, role } = this.#cluster.status(from);
+    const leads = role === 'leader';
     const prefix = committed.slice(0, last.index);
     const { random, network } = this.#cluster;
     const delayMs = drawBetween(random, network.delayMs) * 2;
-    this.#schedule(delayMs, { type: 'snapshot', from, incarnation, to, reign, last, prefix });
+    this.#schedule(delayMs, { type: 'snapshot', from, incarnation, to, reign, leads, last, prefix });
   }
 
   deliver(transfer: SnapshotTransfer): void {
     const { random, network } = this.#cluster;
-    const { from, to, reign, last } = transfer;
+    const { from, to, reign, leads, last } = transfer;
     const receiver = this.#cluster.node(to);
     const isLost = !this.#cluster.isLinked(from, to) || random.chance(network.lossChance);
     const delivered = receiver.state !== undefined && !receiver.paused && !isLost;
     this.#schedule(drawBetween(random, network.delayMs), { type: 'snapshot-sent', transfer, delivered });
     if (!delivered) return;
     this.#received.set(to, transfer);
-    this.#cluster.input(to, { type: 'snapshot-received', from, reign, leads: true, last });
+    this.#cluster.input(to, { type: 'snapshot-received', from, reign, leads, last });
   }
 
   /** Tells the sender how it ended, if it is still the one that sent. */

@@ -272,6 +272,9 @@ export const brokenProtocols: Readonly<Record<string, AnyProtocol>> = Object.fro
         return [{ type: 'install', mark, snapshot: input.last, discardsLog: false, thenSend: [] }];
       },
     },
+    'nobody follows a bystander for the snapshot that it sent': {
+      input: (input) => (input.type === 'snapshot-received' ? { ...input, leads: true } : input),
+    },
     'a power cut during an install leaves the old state or the new one': {
       // The state moves on in memory, and nothing of it is put in place.
       effects: (effects) =>

@@ -25,6 +25,7 @@ export const snapshotCases: readonly CaseDefinition[] = [
   },
   { part: 'safety', name: 'a snapshot that did not arrive is sent again', check: lostSnapshot },
   { part: 'safety', name: 'a snapshot that holds nothing new is not installed', check: oldSnapshot },
+  { part: 'safety', name: 'nobody follows a bystander for the snapshot that it sent', check: bystander },
   {
     part: 'safety',
     name: 'a power cut during an install leaves the old state or the new one',
@@ -143,6 +144,23 @@ function oldSnapshot(trial: Trial): void {
     'what is committed here already is not taken back for a snapshot',
   );
   commitEverywhere(cluster, 'unharmed');
+}
+
+function bystander(trial: Trial): void {
+  const behind = leftBehind(trial);
+  const { cluster, leader, late } = behind;
+  const other = cluster.members.find((member) => member !== leader && member !== late) as NodeId;
+  cluster.partition([leader, other], [other, late]);
+  cluster.restart(late);
+  cluster.node(late).ticking = false;
+  cluster.hold = ({ to }) => to === late;
+  cluster.offerSnapshot(other, late);
+  cluster.run(20);
+  must(cluster.status(late).leader !== other, 'who sends a snapshot and does not lead is no leader');
+  cluster.node(late).ticking = true;
+  cluster.heal();
+  caughtUp(behind);
+  commitEverywhere(cluster, 'with its leader');
 }
 
 function cutInstall(trial: Trial): void {
