@@ -92,6 +92,12 @@ describe('[Raft §7]', () => {
     expect(server.unsynced.at(-1)).toMatchObject({ type: 'install', discardsLog: true });
   });
 
+  test('a snapshot that comes from a server that does not lead is not taken', () => {
+    const server = new LoneServer({ terms: [1] });
+    server.step({ ...(received(3, 1) as object), leads: false } as never);
+    expect(server.status).toMatchObject({ snapshotIndex: 0, leader: undefined });
+  });
+
   test('a retransmitted snapshot, or one of a prefix of what is committed, changes nothing', () => {
     const server = new LoneServer({ terms: [1, 1, 1] });
     server.receive('b', appendOf({ term: 5, prev: [3, 1], commit: 3 }));

@@ -170,6 +170,20 @@ describe('[RaftThesis §6.4.1] the loyalty that a lease counts on', () => {
     expect(server.heard('vote-reply')).toMatchObject([{ to: 'c', message: { granted: true } }]);
   });
 
+  test('is owed to the leader heard last: that an earlier one gave way does not end it', () => {
+    const server = loyalFollower();
+    server.receive('b', { type: 'heartbeat', term: 3, commitIndex: 1, round: 1, rests: false });
+    server.sync();
+    server.listen();
+    for (const [gaveWay, votes] of [
+      [2, 0],
+      [3, 1],
+    ] as const) {
+      standIn(server, 'c', 4, gaveWay);
+      expect(server.heard('vote-reply')).toHaveLength(votes);
+    }
+  });
+
   test('lasts over a restart, from the start on', () => {
     const server = new LoneServer({ terms: [1] });
     server.pass(140);
