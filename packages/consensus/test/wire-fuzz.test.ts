@@ -22,6 +22,7 @@ import {
 import {
   decodePayload,
   encodeBatch,
+  encodeBegun,
   encodeOpen,
   encodeStop,
   payloadIdentity,
@@ -216,6 +217,7 @@ const payloads = [
   encodeOpen('orders-worker-7', 'nonce'),
   encodeOpen(undefined, 'nonce'),
   encodeStop(nextEpoch, 'nonce'),
+  encodeBegun(),
 ];
 
 test('a damaged payload is a right one, or refused', { timeout: fuzzTimeoutMs }, () => {
@@ -235,9 +237,11 @@ test('a damaged payload is a right one, or refused', { timeout: fuzzTimeoutMs },
         if (!isDeepStrictEqual(again, decoded)) throw new Error('another opening');
         if (!isDeepStrictEqual(payloadIdentity(bytes), { nonce: decoded.nonce }))
           throw new Error('another nonce');
-      } else {
+      } else if (decoded.type === 'stop') {
         const again = decodePayload(encodeStop(decoded.next, decoded.nonce));
         if (!isDeepStrictEqual(again, decoded)) throw new Error('another epoch');
+      } else if (!isDeepStrictEqual(bytes, encodeBegun())) {
+        throw new Error('more than one byte says that an epoch has begun');
       }
     },
     'payloads',

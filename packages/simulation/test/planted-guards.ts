@@ -523,4 +523,11 @@ export const plantedGuards: readonly PlantedGuard[] = [
     ],
     red: /not within 1000 ms: b stops/,
   },
+  {
+    scenario: '52-ended-epoch-rests',
+    protocols: paxos,
+    guard: 'a leader in whose epoch nobody says anything speaks first; it stays silent',
+    removals: [rule('consensus/src/replica/epoch.ts#hasToSpeakFirst', () => () => false)],
+    red: /not within 4000 ms: earlier epochs rest/,
+  },
 ];

@@ -19,7 +19,7 @@ import { majoritySize } from '../quorum/majority.ts';
 import type { EpochChange, ReplicaStatus } from '../replica/message.ts';
 import { decodeClientMessage, encodeReplicaMessage } from '../replica/message-codec.ts';
 import { type Errand, Errands } from './errands.ts';
-import { LeaderView } from './leader-view.ts';
+import { LeaderView, type PresentEpoch } from './leader-view.ts';
 import { defaultSessionLimitsOfClient, Session, type SessionLimitsOfClient } from './session.ts';
 import {
   type CallOptions,
@@ -100,9 +100,8 @@ export class Client {
   }
 
   /** What the newest epoch heard of is, by the word of one who serves it; undefined before any word came. */
-  get epoch(): Pick<ReplicaStatus, 'epoch' | 'algorithm' | 'members'> | undefined {
-    const { epoch } = this.#view;
-    return [...this.statuses.values()].find((status) => status.epoch === epoch);
+  get epoch(): PresentEpoch | undefined {
+    return this.#view.present;
   }
 
   /** Resolves when a leader of `epoch` or a later one is known. @throws CodedError ERR_NO_QUORUM at the deadline */
@@ -239,6 +238,7 @@ export class Client {
 
   nodeUp(node: NodeId): void {
     this.#view.cameUp(node);
+    this.#failure = this.#whatFailed();
     this.watch(node);
   }
 

@@ -7,12 +7,15 @@
 import type { NodeId } from '@quorate/core';
 import type { ReplicaStatus } from '../replica/message.ts';
 
+/** What clients know of the newest epoch. */
+export type PresentEpoch = Pick<ReplicaStatus, 'epoch' | 'algorithm' | 'members'>;
+
 export class LeaderView {
   #nodes: readonly NodeId[];
+  #present: PresentEpoch | undefined;
   readonly #statuses = new Map<NodeId, ReplicaStatus>();
   readonly #down = new Set<NodeId>();
   #leader: NodeId | undefined;
-  #epoch = 0;
   #reign = 0;
   #nextAny = 0;
 
@@ -26,7 +29,12 @@ export class LeaderView {
 
   /** The newest epoch heard of; 0 before any. */
   get epoch(): number {
-    return this.#epoch;
+    return this.#present?.epoch ?? 0;
+  }
+
+  /** The newest epoch, by the word of one who serves it; undefined before any word came. */
+  get present(): PresentEpoch | undefined {
+    return this.#present;
   }
 
   get reign(): number {
@@ -57,13 +65,13 @@ export class LeaderView {
     this.#statuses.set(status.node, status);
     this.#down.delete(status.node);
     const before = this.#leader;
-    const isNewer =
-      status.epoch > this.#epoch || (status.epoch === this.#epoch && status.reign > this.#reign);
-    const isCurrent = status.epoch === this.#epoch && status.reign === this.#reign;
+    const { epoch, algorithm, members } = status;
+    const isNewer = epoch > this.epoch || (epoch === this.epoch && status.reign > this.#reign);
+    const isCurrent = epoch === this.epoch && status.reign === this.#reign;
     const claims = status.role === 'leader' ? status.node : status.leader;
     if (isNewer) {
-      if (status.epoch > this.#epoch) this.#nodes = status.members;
-      this.#epoch = status.epoch;
+      if (epoch > this.epoch) this.#nodes = members;
+      this.#present = { epoch, algorithm, members };
       this.#reign = status.reign;
       this.#leader = claims;
     } else if (isCurrent && claims !== undefined) {
@@ -87,8 +95,9 @@ export class LeaderView {
     if (this.#leader === node) this.#leader = undefined;
   }
 
+  /** The node has begun a new life: what the one before told last says nothing. */
   cameUp(node: NodeId): void {
-    this.#down.delete(node);
+    this.forget(node);
   }
 
   /** The nodes in turn, those known to be down left out unless all are. */

@@ -58,6 +58,11 @@ export class EpochRun {
     return this.#parts.protocolState;
   }
 
+  /** Its end has come: nobody is served by it any more. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   status(): ProtocolStatus {
     return this.#parts.protocol.status(this.#parts.protocolState);
   }

@@ -9,7 +9,7 @@
  * Each rule of the change is one function here.
  */
 import { integer, invariant, list, type NodeId, optional, text, tuple } from '@quorate/core';
-import type { LogIndex } from '../protocol.ts';
+import type { LogIndex, ProtocolStatus } from '../protocol.ts';
 
 export interface Epoch {
   /** 1 for the first; each STOP adds one. */
@@ -84,6 +84,23 @@ export function standingIn(epoch: Epoch, node: NodeId, diskId: string): Standing
  */
 export function mayServeRead(read: { readonly index: LogIndex }, next: Epoch): boolean {
   return read.index < next.base;
+}
+
+/**
+ * Whether an epoch has taken the place of the one before. What is chosen in it beyond its beginning was accepted by
+ * a quorum of its members, and none of them accepts anything before it durably holds everything up to the STOP. So
+ * whoever is left behind finds it with them, and the members of the epoch before need not serve it any more.
+ */
+export function isEstablished(epoch: Epoch, commitIndex: LogIndex): boolean {
+  return commitIndex > epoch.base;
+}
+
+/**
+ * Whether the leader has to say a word of its own. In an epoch that nobody uses nothing would be chosen, so nobody
+ * could tell that it is established, and the members of the one before would serve it for ever.
+ */
+export function hasToSpeakFirst(epoch: Epoch, { role, lastIndex }: ProtocolStatus): boolean {
+  return role === 'leader' && epoch.number > 1 && lastIndex === epoch.base;
 }
 
 /** The present leader goes on where it can: it has the clients, and the log in memory. Else an old member, else any. */

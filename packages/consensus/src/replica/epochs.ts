@@ -17,7 +17,7 @@ import type { Ask } from '../learner/message.ts';
 import { decodeMessage, encodeMessage } from '../learner/message.ts';
 import type { LogIndex, Protocol, RecoveredState, Reign } from '../protocol.ts';
 import { type Charter, charterRecord, type EpochStretch } from './charter.ts';
-import { type Epoch, type Standing, standingIn } from './epoch.ts';
+import { type Epoch, hasToSpeakFirst, isEstablished, type Standing, standingIn } from './epoch.ts';
 import { EpochRun, type RunEffect } from './epoch-run.ts';
 import type { ReplicaMessage } from './message.ts';
 
@@ -45,6 +45,8 @@ export interface EpochsParts {
   readonly carryOut: (run: EpochRun, effect: RunEffect) => void;
   /** The replica speaks in `run`'s epoch now. */
   readonly entered: (run: EpochRun) => void;
+  /** This replica leads an epoch in which nobody has proposed anything: it is to do so itself. */
+  readonly speakFirst: () => void;
   /** A learner of the present epoch has asked. */
   readonly asked: (learner: NodeId, ask: Ask) => void;
   /** `peer` is in `epoch`, and needs a snapshot to get any further. */
@@ -69,7 +71,7 @@ interface Beginning {
 
 /** Messages of the next epoch that may wait for this replica to get there. */
 const earlyMessagesMax = 4_096;
-/** A sealed epoch is served for so many election timeouts after the next has begun to commit. */
+/** A sealed epoch is served for so many election timeouts, and for longer only until the next is established. */
 const sealedTimeouts = 10;
 
 export class Epochs {
@@ -164,7 +166,8 @@ export class Epochs {
     const nowMs = clock.nowMs();
     this.#run.input({ type: 'tick' });
     this.#sealed?.input({ type: 'tick' });
-    if (this.#sealed !== undefined && this.#mayUnsealedRest(nowMs)) this.#dropSealed();
+    if (!this.#isMoving && hasToSpeakFirst(this.#run.epoch, this.#run.status())) this.#parts.speakFirst();
+    if (this.#sealed !== undefined && this.#maySealedRest(nowMs)) this.#dropSealed();
     const ahead = this.#ahead;
     if (ahead === undefined || this.#isMoving || nowMs - ahead.sinceMs < electionTimeoutMs[1]) return;
     ahead.sinceMs = nowMs;
@@ -279,7 +282,10 @@ export class Epochs {
   #enter(run: EpochRun): void {
     if (this.#isStopped) return;
     this.#dropSealed();
-    this.#sealed = this.#run;
+    // One that was left for a snapshot is over already, and a learner has nobody to serve.
+    const isServing = !this.#run.isStopped && this.#run.standing === 'voter';
+    if (isServing) this.#sealed = this.#run;
+    else this.#run.stop();
     this.#run = run;
     this.#isMoving = false;
     this.#ahead = undefined;
@@ -335,10 +341,11 @@ export class Epochs {
     });
   }
 
-  /** The members of the next epoch commit without the sealed one, and have done so for a while. */
-  #mayUnsealedRest(nowMs: number): boolean {
-    const isServed = this.#run.status().commitIndex > this.#run.epoch.base;
-    return isServed && nowMs - this.#enteredAtMs > sealedTimeouts * this.#parts.electionTimeoutMs[1];
+  /** Stragglers have had their time, and from now on the members of the next epoch can bring them along. */
+  #maySealedRest(nowMs: number): boolean {
+    const { epoch } = this.#run;
+    const hadTime = nowMs - this.#enteredAtMs > sealedTimeouts * this.#parts.electionTimeoutMs[1];
+    return hadTime && isEstablished(epoch, this.#run.status().commitIndex);
   }
 
   #dropSealed(): void {

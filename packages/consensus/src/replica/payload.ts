@@ -1,6 +1,6 @@
 /**
- * What a log entry's payload says: a batch of commands of one session, the opening of a session, or the STOP
- * that ends an epoch.
+ * What a log entry's payload says: a batch of commands of one session, the opening of a session, the STOP that
+ * ends an epoch, or the word that the next has begun.
  *
  * The client encodes a batch once; the leader, the log and the followers carry those bytes unread, and
  * each replica decodes them when it applies them. The fixed header stands outside MessagePack, so that
@@ -10,6 +10,7 @@
  * batch: | kind=1 u8 | session f64 | batch f64 | acknowledgedBelow f64 | commands: MessagePack array |
  * open:  | kind=2 u8 | MessagePack [name or null, nonce] |
  * stop:  | kind=3 u8 | MessagePack [next epoch, nonce] |
+ * begun: | kind=4 u8 |
  * ```
  */
 import { anything, CodedError, decodeValue, encodeValue, optional, text, tuple } from '@quorate/core';
@@ -18,6 +19,7 @@ import { decodeNextEpoch, encodeNextEpoch, type NextEpoch } from './epoch.ts';
 const kindBatch = 1;
 const kindOpen = 2;
 const kindStop = 3;
+const kindBegun = 4;
 const batchHeaderBytes = 1 + 3 * 8;
 
 /**
@@ -38,7 +40,8 @@ export interface BatchHeader {
 export type Payload =
   | ({ readonly type: 'batch'; readonly commands: readonly unknown[] } & BatchHeader)
   | { readonly type: 'open'; readonly name: string | undefined; readonly nonce: string }
-  | { readonly type: 'stop'; readonly next: NextEpoch; readonly nonce: string };
+  | { readonly type: 'stop'; readonly next: NextEpoch; readonly nonce: string }
+  | { readonly type: 'begun' };
 
 export function encodeBatch(header: BatchHeader, commands: readonly unknown[]): Uint8Array {
   const body = encodeValue(commands);
@@ -59,6 +62,11 @@ export function encodeOpen(name: string | undefined, nonce: string): Uint8Array 
 /** The command that ends the present epoch and begins `next`. */
 export function encodeStop(next: NextEpoch, nonce: string): Uint8Array {
   return withKind(kindStop, [encodeNextEpoch(next), nonce]);
+}
+
+/** Changes nothing. That it is chosen shows that a quorum of the epoch's members serve it. */
+export function encodeBegun(): Uint8Array {
+  return Uint8Array.of(kindBegun);
 }
 
 function withKind(kind: number, value: unknown): Uint8Array {
@@ -87,8 +95,8 @@ function readBatchHeader(payload: Uint8Array): BatchHeader {
 }
 
 /**
- * What a client's payload will be known by when it is applied, read without decoding commands. A STOP is no
- * payload of clients.
+ * What a client's payload will be known by when it is applied, read without decoding commands. What ends or
+ * begins an epoch is no payload of clients.
  * @throws CodedError ERR_FRAME_INVALID
  */
 export function payloadIdentity(payload: Uint8Array): BatchHeader | { readonly nonce: string } {
@@ -114,6 +122,9 @@ export function decodePayload(payload: Uint8Array): Payload {
       const [next, nonce] = stopSchema(decodeValue(payload.subarray(1)), 'stop');
       return { type: 'stop', next: decodeNextEpoch(next, 'stop.next'), nonce };
     }
+    case kindBegun:
+      if (payload.byteLength !== 1) throw malformed('that an epoch has begun is said in one byte');
+      return { type: 'begun' };
     default:
       throw malformed(`unknown kind ${payload[0]}`);
   }

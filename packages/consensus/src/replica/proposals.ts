@@ -45,8 +45,8 @@ export class Proposals {
   readonly #parts: ProposalsParts;
   readonly #handled = new HandledRequests();
   readonly #waiting = new WaitingClients();
-  /** One for each `propose` input that has no `accepted` or `refused` yet. */
-  readonly #proposing: { readonly key: string; readonly held: Held }[] = [];
+  /** One for each `propose` input that has no `accepted` or `refused` yet; undefined where nobody waits. */
+  readonly #proposing: ({ readonly key: string; readonly held: Held } | undefined)[] = [];
   #held: Held[] = [];
   #heldBytes = 0;
 
@@ -67,17 +67,21 @@ export class Proposals {
   proposeStop(asker: Asker, nonce: string, payload: Uint8Array): void {
     const key = stopKey(nonce);
     this.#waiting.expect(key, asker);
-    this.#propose(key, { asker, payload });
+    this.#propose(payload, { key, held: { asker, payload } });
+  }
+
+  /** A word of this replica's own, of which nobody waits to hear. */
+  proposeOwn(payload: Uint8Array): void {
+    this.#propose(payload, undefined);
   }
 
   accepted(): void {
-    const proposal = this.#proposing.shift();
-    invariant(proposal !== undefined, 'a protocol answers each propose input once');
+    this.#answered();
   }
 
   refused(reason: RefusalReason): void {
-    const proposal = this.#proposing.shift();
-    invariant(proposal !== undefined, 'a protocol answers each propose input once');
+    const proposal = this.#answered();
+    if (proposal === undefined) return;
     this.#waiting.forget(proposal.key);
     if (reason === 'handing-over') return this.#hold(proposal.held);
     const { asker } = proposal.held;
@@ -111,12 +115,17 @@ export class Proposals {
     const key = this.#keyOf(asker, payload);
     // Known already, or awaited already: in either case there is nothing to append.
     if (key === undefined || !this.#waiting.expect(key, asker)) return;
-    this.#propose(key, held);
+    this.#propose(payload, { key, held });
   }
 
-  #propose(key: string, held: Held): void {
-    this.#proposing.push({ key, held });
-    this.#parts.propose({ timeMs: this.#parts.wallMs(), payload: held.payload });
+  #propose(payload: Uint8Array, proposal: { readonly key: string; readonly held: Held } | undefined): void {
+    this.#proposing.push(proposal);
+    this.#parts.propose({ timeMs: this.#parts.wallMs(), payload });
+  }
+
+  #answered(): { readonly key: string; readonly held: Held } | undefined {
+    invariant(this.#proposing.length > 0, 'a protocol answers each propose input once');
+    return this.#proposing.shift();
   }
 
   #hold(held: Held): void {

@@ -24,7 +24,7 @@ import type { Epochs, EpochsParts } from './epochs.ts';
 import { LeadTransfer } from './lead-transfer.ts';
 import type { ReplicaMessage, ReplicaStatus, SnapshotOffer } from './message.ts';
 import { decodeReplicaMessage, encodeClientMessage, encodeReplicaMessage } from './message-codec.ts';
-import { encodeStop } from './payload.ts';
+import { encodeBegun, encodeStop } from './payload.ts';
 import { Proposals } from './proposals.ts';
 import { ReadDesk } from './read-desk.ts';
 import { Reconfiguration } from './reconfiguration.ts';
@@ -63,7 +63,10 @@ export interface ReplicaParts {
   readonly failed: (error: unknown) => void;
   /** Makes the epochs of this replica, on what was recovered. */
   readonly epochs: (
-    ports: Pick<EpochsParts, 'send' | 'carryOut' | 'entered' | 'asked' | 'bringAlong' | 'failed'>,
+    ports: Pick<
+      EpochsParts,
+      'send' | 'carryOut' | 'entered' | 'speakFirst' | 'asked' | 'bringAlong' | 'failed'
+    >,
   ) => Epochs;
   readonly tryAlgorithm: (algorithm: string) => Promise<unknown>;
 }
@@ -167,6 +170,7 @@ export class Replica {
       send: (to, message) => this.#send(to, message),
       carryOut: (run, effect) => this.#carryOut(run, effect),
       entered: (run) => this.#entered(run),
+      speakFirst: () => this.#proposals.proposeOwn(encodeBegun()),
       asked: (learner, ask) => this.#reconfiguration.asked(learner, ask),
       bringAlong: (peer, epoch) => this.#exchange.sendTo(peer, epoch),
       failed: (error) => this.fail(error),

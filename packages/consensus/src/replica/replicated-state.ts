@@ -111,6 +111,8 @@ export class ReplicatedState {
         if (!endsEpoch(this.#epoch, payload.next)) return { type: 'nothing' };
         this.#epoch = epochAfter(this.#epoch, payload.next, entry.index);
         return { type: 'sealed', nonce: payload.nonce, next: this.#epoch };
+      case 'begun':
+        return { type: 'nothing' };
       case 'batch':
         return this.#applyBatch(payload, payload.commands, entry.timeMs);
       default:

@@ -8,7 +8,8 @@ import { decodeReplicaMessage, encodeClientMessage } from '../../src/replica/mes
 
 const nodes = ['a', 'b', 'c'] as NodeId[];
 
-test('whoever was told that a majority has failed goes on asking, and hears when it is back', async () => {
+/** A client with nobody behind its links; what replicas say to it is played by hand. */
+function setUp() {
   const asked: string[] = [];
   let everySecond = (): void => undefined;
   const refOf = (node: NodeId): ActorRef => ({
@@ -63,9 +64,14 @@ test('whoever was told that a majority has failed goes on asking, and hears when
         .session()
         .propose('x')
         .catch((error: unknown) => error),
-      Promise.resolve('waits'),
+      new Promise((resolve) => setImmediate(resolve, 'waits')),
     ]);
 
+  return { client, asked, hears, refusal, everySecond: () => everySecond() };
+}
+
+test('whoever was told that a majority has failed goes on asking, and hears when it is back', async () => {
+  const { client, asked, hears, refusal, everySecond } = setUp();
   hears('a', 'failed');
   hears('b', 'failed');
   await expect(client.session().propose('x')).rejects.toMatchObject({ code: 'ERR_DISK_FULL' });
@@ -74,5 +80,18 @@ test('whoever was told that a majority has failed goes on asking, and hears when
   everySecond();
   expect(asked).toEqual(['watch-status a', 'watch-status b', 'watch-status c']);
   hears('a', 'follower');
+  expect(await refusal()).toBe('waits');
+});
+
+test('a failure is one of the life that told of it: when its node is started anew, there is hope', async () => {
+  const { client, hears, refusal } = setUp();
+  hears('a', 'failed');
+  hears('b', 'failed');
+  client.nodeDown('a' as NodeId);
+  expect(await refusal()).toMatchObject({ code: 'ERR_DISK_FULL' });
+  client.nodeUp('a' as NodeId);
+  expect(await refusal()).toBe('waits');
+  // The word of another one does not bring the old failure back.
+  hears('c', 'follower');
   expect(await refusal()).toBe('waits');
 });

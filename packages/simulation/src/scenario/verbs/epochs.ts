@@ -82,4 +82,12 @@ export const epochVerbs: readonly Verb[] = [
     const isThere = (): boolean => stage.node(NODE).opened?.replica.status().epoch === wholeNumber(NUMBER);
     return stage.until(isThere, durationMs(TIME), `${NODE} is in epoch ${NUMBER}`);
   }),
+  /** Nobody speaks in an epoch any more that it has left. */
+  verb('expect earlier epochs rest within TIME', (stage, { TIME }) => {
+    const serving = (): readonly NodeId[] =>
+      stage.cluster.nodes
+        .filter(({ opened }) => (opened?.replica.runs.length ?? 1) > 1)
+        .map(({ name }) => name);
+    return stage.until(() => serving().length === 0, durationMs(TIME), 'earlier epochs rest');
+  }),
 ];
