@@ -1,6 +1,6 @@
 /**
- * Documents do not rot: what they name exists. Files, functions, members, tests, error codes, links, and the command
- * lines that a reader would copy.
+ * Documents do not rot: what they name exists. Files, functions, members, tests, error codes, links, and the programs
+ * and command lines that a reader would copy.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -59,6 +59,24 @@ function anchors(text: string): string[] {
       .replaceAll(' ', '-'),
   );
 }
+
+/** Line breaks and indentation are the document's own. */
+const withoutLayout = (code: string): string => code.replaceAll(/\s+/g, ' ').trim();
+
+test('every block of TypeScript is run: it stands, part by part, in one example or test', () => {
+  const programs = paths.filter((path) => /^(examples\/.*|packages\/\w+\/test\/.*)\.ts$/.test(path));
+  const run = programs.map((path) => withoutLayout(read(path)));
+  const blocksOf = (text: string): string[] =>
+    [...text.matchAll(/^ *```ts\n([\s\S]*?)^ *```/gm)].map((match) => match[1] as string);
+  expect(documents.flatMap((path) => blocksOf(read(path))).length).toBeGreaterThan(5);
+  const notRun = inAll((text) =>
+    blocksOf(text).filter((block) => {
+      const parts = block.split(/\n\s*\n/).map(withoutLayout);
+      return !run.some((program) => parts.every((part) => program.includes(part)));
+    }),
+  );
+  expect(notRun).toEqual([]);
+});
 
 test('every link leads somewhere', () => {
   const dead = inAll((text, path) => {

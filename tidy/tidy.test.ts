@@ -150,14 +150,6 @@ describe('files', () => {
 });
 
 describe('prose', () => {
-  test.each(['examples/counter/counter.ts', 'examples/counter/main.ts'])(
-    'the README quotes %s as it is',
-    (path) => {
-      const readme = readFileSync(join(root, 'README.md'), 'utf8');
-      expect(readme).toContain(`\`\`\`ts\n${readFileSync(join(root, path), 'utf8')}\`\`\``);
-    },
-  );
-
   const documents = ['README.md', ...filesBelow('docs', '.md')].map(read);
 
   test('every citation key resolves in docs/REFERENCES.md', () => {
