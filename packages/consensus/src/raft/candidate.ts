@@ -79,7 +79,7 @@ function countVote(state: RaftState, candidate: Campaigner, voter: NodeId, effec
   if (isMajority(state.options.members, candidate.grantedBy)) assumeLeadership(state, 'votes-won', effects);
 }
 
-function preVoteRequest(state: RaftState): PreVoteRequest {
+export function preVoteRequest(state: RaftState): PreVoteRequest {
   const { index: lastIndex, term: lastTerm } = state.log.last;
   return { type: 'pre-vote-request', term: (state.currentTerm + 1) as Term, lastIndex, lastTerm };
 }

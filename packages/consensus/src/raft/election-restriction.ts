@@ -41,6 +41,22 @@ export function mayGrantPreVote(voter: Voter, candidacy: Candidacy): boolean {
 }
 
 /**
+ * Which of two that ask for the same pre-votes goes first: with logs that are equally good, the earlier name.
+ * Two followers that miss their leader at the same moment would otherwise grant each other's wish, stand both,
+ * vote for themselves, and lose a whole election timeout.
+ *
+ * Drawing timeouts from a wide interval makes that rare [Raft §5.2], but a hint lets both stand within
+ * milliseconds. A rank by name as the only rule would let one that cannot win keep another from it; so whoever
+ * goes first insists on it for a heartbeat, and grants as ever after that.
+ */
+export function hasPrecedence(own: Candidacy, rival: Candidacy): boolean {
+  const { lastPosition: ours } = own;
+  const { lastPosition: theirs } = rival;
+  const isLogEqual = ours.term === theirs.term && ours.index === theirs.index;
+  return own.term === rival.term && isLogEqual && own.candidate < rival.candidate;
+}
+
+/**
  * Leader stickiness: who heard a leader within the minimum election timeout takes no part in an
  * election, not even by adopting its term. Otherwise a server that is merely cut off from the leader,
  * and not the rest of the cluster, could depose it again and again. [RaftThesis §4.2.3]

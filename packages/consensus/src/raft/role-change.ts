@@ -44,10 +44,14 @@ export function becomeFollower(
   state.role = { name: 'follower', leader: to.leader, rests: false };
 }
 
+/** Insists on its turn for as long as an answer may take, and once: perhaps others can win where it cannot. */
 export function becomePreCandidate(state: RaftState): Campaigner {
   checkTransition(state.role.name, 'election-due', 'pre-candidate');
+  const isFirstTry = state.role.name === 'follower';
   resetElectionTimer(state);
-  return campaignAs(state, 'pre-candidate', [state.options.self], 0 as Term);
+  const campaigner = campaignAs(state, 'pre-candidate', [state.options.self], 0 as Term);
+  if (isFirstTry) campaigner.insistsUntilMs = state.nowMs + state.options.heartbeatMs;
+  return campaigner;
 }
 
 /**
@@ -96,6 +100,7 @@ function campaignAs(
     answeredBy: new Set(),
     gaveWay,
     askAgainAtMs: state.nowMs + state.options.heartbeatMs,
+    insistsUntilMs: state.nowMs,
   };
   state.role = campaigner;
   return campaigner;

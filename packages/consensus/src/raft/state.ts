@@ -42,6 +42,8 @@ export interface Campaigner {
   /** The term whose leader asked this server to stand; 0 when it stands by itself. */
   readonly gaveWay: Term;
   askAgainAtMs: number;
+  /** Until then a pre-candidate has a rival wait whose log is as good; see {@link hasPrecedence}. */
+  insistsUntilMs: number;
 }
 
 export interface Leader {

@@ -2,8 +2,10 @@
  * Answering candidates, in whatever role one is. [Raft §5.2, §5.4.1], [RaftThesis §4.2.3, §9.6]
  */
 import type { NodeId } from '@quorate/core';
+import { preVoteRequest } from './candidate.ts';
 import {
   type Candidacy,
+  hasPrecedence,
   isLeaderFresh,
   mayGrantPreVote,
   mayGrantVote,
@@ -19,9 +21,21 @@ import { type Effects, type RaftState, resetElectionTimer } from './state.ts';
 export function onPreVoteRequest(state: RaftState, from: NodeId, request: PreVoteRequest): void {
   disturb(state);
   if (request.term > state.currentTerm && isLoyal(state)) return;
+  if (insistsOnItsTurn(state, from, request)) {
+    // Who asks has given up the leader for whose sake it may have ignored this server's own request.
+    state.durability.sendWhenTermWritten(from, preVoteRequest(state));
+    return;
+  }
   const granted = mayGrantPreVote(asVoter(state), asCandidacy(from, request));
   const term = granted ? request.term : state.currentTerm;
   state.durability.sendWhenTermWritten(from, { type: 'pre-vote-reply', term, granted });
+}
+
+/** Whether this server asks for the same term as its rival, goes first, and has not been at it for long. */
+function insistsOnItsTurn(state: RaftState, from: NodeId, request: PreVoteRequest): boolean {
+  const { role, options, nowMs } = state;
+  if (role.name !== 'pre-candidate' || nowMs >= role.insistsUntilMs) return false;
+  return hasPrecedence(asCandidacy(options.self, preVoteRequest(state)), asCandidacy(from, request));
 }
 
 export function onVoteRequest(state: RaftState, from: NodeId, request: VoteRequest, effects: Effects): void {
