@@ -5,6 +5,7 @@
  * stand at a border of a part, where a protocol or a disk is wrapped. Production code knows nothing of this.
  */
 import type { Protocol, StateMachineDefinition } from '@quorate/consensus';
+import { decodeValue, encodeValue } from '@quorate/core';
 import { type PlantedBug, plantedBugs } from '../src/planted-bugs.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: guards of every shape are replaced here
@@ -529,5 +530,27 @@ export const plantedGuards: readonly PlantedGuard[] = [
     guard: 'a leader in whose epoch nobody says anything speaks first; it stays silent',
     removals: [rule('consensus/src/replica/epoch.ts#hasToSpeakFirst', () => () => false)],
     red: /not within 4000 ms: earlier epochs rest/,
+  },
+  {
+    scenario: '53-stop-meets-hand-over',
+    protocols: both,
+    guard: 'an end of the epoch that is refused for now is proposed again; it is taken for proposed',
+    removals: [
+      method('consensus/src/replica/reconfiguration.ts#Reconfiguration#stopRefused', () => () => undefined),
+    ],
+    red: /- epoch 2: a b/,
+  },
+  {
+    scenario: '54-long-names',
+    protocols: both,
+    guard: 'the end of an epoch can be read by all; it bears the name of its leader',
+    removals: [
+      rule('consensus/src/replica/payload.ts#encodeStop', (original) => (next, nonce) => {
+        const payload = original(next, nonce) as Uint8Array;
+        const [stop] = decodeValue(payload.subarray(1)) as unknown[];
+        return Uint8Array.of(payload[0] ?? 0, ...encodeValue([stop, `${next.appointed}/${nonce}`]));
+      }),
+    ],
+    red: /- epoch 2: b/,
   },
 ];

@@ -13,7 +13,16 @@
  * begun: | kind=4 u8 |
  * ```
  */
-import { anything, CodedError, decodeValue, encodeValue, optional, text, tuple } from '@quorate/core';
+import {
+  anything,
+  CodedError,
+  decodeValue,
+  encodeValue,
+  invariant,
+  optional,
+  text,
+  tuple,
+} from '@quorate/core';
 import { decodeNextEpoch, encodeNextEpoch, type NextEpoch } from './epoch.ts';
 
 const kindBatch = 1;
@@ -61,6 +70,8 @@ export function encodeOpen(name: string | undefined, nonce: string): Uint8Array 
 
 /** The command that ends the present epoch and begins `next`. */
 export function encodeStop(next: NextEpoch, nonce: string): Uint8Array {
+  // One that no replica can read would be chosen and end nothing, and its leader would wait for ever.
+  invariant(nonce.length <= nonceLengthMax, 'a STOP can be read by those who apply it');
   return withKind(kindStop, [encodeNextEpoch(next), nonce]);
 }
 
@@ -131,8 +142,9 @@ export function decodePayload(payload: Uint8Array): Payload {
 }
 
 export const sessionNameLengthMax = 256;
-const stopSchema = tuple(anything, text(64));
-const openSchema = tuple(optional(text(sessionNameLengthMax)), text(64));
+const nonceLengthMax = 64;
+const stopSchema = tuple(anything, text(nonceLengthMax));
+const openSchema = tuple(optional(text(sessionNameLengthMax)), text(nonceLengthMax));
 
 function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 1;

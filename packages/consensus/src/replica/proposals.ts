@@ -32,6 +32,8 @@ export interface ProposalsParts {
   /** Whether this is a moment in which proposals wait. */
   readonly isHolding: () => boolean;
   readonly propose: (proposal: Proposal) => void;
+  /** The command that ends the epoch was not appended, though this replica leads: not for now. */
+  readonly stopRefused: () => void;
   /** Payload bytes that may be held. */
   readonly heldBytesMax: number;
 }
@@ -41,12 +43,19 @@ interface Held {
   readonly payload: Uint8Array;
 }
 
+/** A `propose` input that has no `accepted` or `refused` yet. */
+interface Proposing {
+  readonly key: string;
+  readonly held: Held;
+  readonly isStop: boolean;
+}
+
 export class Proposals {
   readonly #parts: ProposalsParts;
   readonly #handled = new HandledRequests();
   readonly #waiting = new WaitingClients();
-  /** One for each `propose` input that has no `accepted` or `refused` yet; undefined where nobody waits. */
-  readonly #proposing: ({ readonly key: string; readonly held: Held } | undefined)[] = [];
+  /** In their order; undefined where nobody waits. */
+  readonly #proposing: (Proposing | undefined)[] = [];
   #held: Held[] = [];
   #heldBytes = 0;
 
@@ -67,7 +76,7 @@ export class Proposals {
   proposeStop(asker: Asker, nonce: string, payload: Uint8Array): void {
     const key = stopKey(nonce);
     this.#waiting.expect(key, asker);
-    this.#propose(payload, { key, held: { asker, payload } });
+    this.#propose(payload, { key, held: { asker, payload }, isStop: true });
   }
 
   /** A word of this replica's own, of which nobody waits to hear. */
@@ -83,6 +92,8 @@ export class Proposals {
     const proposal = this.#answered();
     if (proposal === undefined) return;
     this.#waiting.forget(proposal.key);
+    // Held like the others it would wait for itself: they are held until it is in.
+    if (proposal.isStop && reason !== 'not-leader') return this.#parts.stopRefused();
     if (reason === 'handing-over') return this.#hold(proposal.held);
     const { asker } = proposal.held;
     if (reason === 'overloaded')
@@ -115,15 +126,15 @@ export class Proposals {
     const key = this.#keyOf(asker, payload);
     // Known already, or awaited already: in either case there is nothing to append.
     if (key === undefined || !this.#waiting.expect(key, asker)) return;
-    this.#propose(payload, { key, held });
+    this.#propose(payload, { key, held, isStop: false });
   }
 
-  #propose(payload: Uint8Array, proposal: { readonly key: string; readonly held: Held } | undefined): void {
+  #propose(payload: Uint8Array, proposal: Proposing | undefined): void {
     this.#proposing.push(proposal);
     this.#parts.propose({ timeMs: this.#parts.wallMs(), payload });
   }
 
-  #answered(): { readonly key: string; readonly held: Held } | undefined {
+  #answered(): Proposing | undefined {
     invariant(this.#proposing.length > 0, 'a protocol answers each propose input once');
     return this.#proposing.shift();
   }

@@ -29,6 +29,8 @@ interface Pending {
   asker: Asker;
   readonly change: EpochChange;
   readonly untilMs: number;
+  /** This node could run the algorithm. */
+  isRunnable: boolean;
   /** The STOP is in the log. */
   isProposed: boolean;
 }
@@ -73,11 +75,15 @@ export class Reconfiguration {
       asker,
       change,
       untilMs: this.#parts.nowMs() + withinMs,
+      isRunnable: false,
       isProposed: false,
     };
     this.#pending = begun;
     this.#parts.tryAlgorithm(change.algorithm).then(
-      () => this.#proposeIfReady(),
+      () => {
+        begun.isRunnable = true;
+        this.#proposeIfReady();
+      },
       (error: unknown) => {
         if (this.#pending === begun) this.#pending = undefined;
         reject(begun.asker, 'ERR_MODULE_INVALID', error instanceof Error ? error.message : String(error));
@@ -95,9 +101,16 @@ export class Reconfiguration {
     this.#proposeIfReady();
   }
 
+  /** The protocol did not take the STOP: the lead is being handed over, or too much is under way. */
+  stopRefused(): void {
+    if (this.#pending !== undefined) this.#pending.isProposed = false;
+  }
+
   tick(): void {
     const pending = this.#pending;
-    if (pending === undefined || pending.isProposed || this.#parts.nowMs() < pending.untilMs) return;
+    if (pending === undefined || pending.isProposed) return;
+    // Again, if it was refused: that may be over by now.
+    if (this.#parts.nowMs() < pending.untilMs) return this.#proposeIfReady();
     this.#pending = undefined;
     const missing = this.#joiners(pending.change).filter((node) => !this.#learners.get(node)?.isCaughtUp);
     const why = missing.length > 0 ? `${missing.join(', ')} did not catch up in time` : 'no quorum in time';
@@ -136,7 +149,7 @@ export class Reconfiguration {
 
   #proposeIfReady(): void {
     const pending = this.#pending;
-    if (pending === undefined || pending.isProposed) return;
+    if (pending === undefined || pending.isProposed || !pending.isRunnable) return;
     const { change } = pending;
     const joiners = this.#joiners(change);
     if (!joiners.every((node) => this.#learners.get(node)?.isCaughtUp)) return;

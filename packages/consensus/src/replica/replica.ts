@@ -141,7 +141,7 @@ export class Replica {
       tryAlgorithm: parts.tryAlgorithm,
       propose: (asker, next) => {
         this.#epochs.run.input({ type: 'seal' });
-        const nonce = `${node}/${parts.random.next()}`;
+        const nonce = `${parts.random.next()} ${parts.random.next()}`;
         this.#proposals.proposeStop(asker, nonce, encodeStop(next, nonce));
       },
     });
@@ -153,6 +153,7 @@ export class Replica {
       leaderHint: () => this.#leaderHint(),
       isHolding: () => this.#epochs.isMoving || this.#reconfiguration.isSealing,
       propose: (proposal) => this.#epochs.run.input({ type: 'propose', proposals: [proposal] }),
+      stopRefused: () => this.#reconfiguration.stopRefused(),
       heldBytesMax: parts.uncommittedBytesMax,
     });
     this.#reads = new ReadDesk({

@@ -1,5 +1,5 @@
 /** Verbs about who leads: steering it, and holding it against what is expected. */
-import type { NodeId } from '@quorate/core';
+import { CodedError, type NodeId } from '@quorate/core';
 import { ScenarioFailure, type Stage } from '../stage.ts';
 import { durationMs, type Verb, verb, wholeNumber } from '../verb.ts';
 
@@ -59,8 +59,28 @@ async function lead(stage: Stage, name: string): Promise<void> {
   stage.say(`${name} leads`);
 }
 
+/** Asks the leader to hand over, and tells what became of that. */
+async function transfer(stage: Stage, to: NodeId, timeoutMs: number): Promise<void> {
+  const { speaker } = stage;
+  const client = await stage.client(speaker);
+  try {
+    await client.transfer(to, { timeoutMs });
+    stage.say(`client ${speaker}: transfer to ${to} -> ok`);
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    stage.say(`client ${speaker}: transfer to ${to} -> ${error.code}`);
+  }
+}
+
 export const leadershipVerbs: readonly Verb[] = [
   verb('lead NODE', (stage, { NODE }) => lead(stage, NODE)),
+  verb('transfer to NODE within TIME', (stage, { NODE, TIME }) =>
+    stage.finish(transfer(stage, stage.node(NODE).name, durationMs(TIME))),
+  ),
+  /** Asks, and does not wait. */
+  verb('begin transfer to NODE within TIME', (stage, { NODE, TIME }) => {
+    stage.begin(transfer(stage, stage.node(NODE).name, durationMs(TIME)));
+  }),
   /** Begins nothing by itself any more, but goes on answering. */
   verb('hold timers of NODES', (stage, { NODES }) => {
     for (const { name } of stage.nodes(NODES)) stage.still.add(name);

@@ -1,0 +1,221 @@
+/**
+ * Proposals on their way into the log: each asking has one outcome, none is appended twice by one leader, and what
+ * cannot be taken for a moment is held for that moment.
+ */
+import type { NodeId } from '@quorate/core';
+import { describe, expect, test } from 'vitest';
+import type { LogIndex, Proposal, Reign } from '../../src/protocol.ts';
+import { encodeBatch, encodeBegun, encodeOpen, encodeStop } from '../../src/replica/payload.ts';
+import { Proposals } from '../../src/replica/proposals.ts';
+import { ReplicatedState } from '../../src/replica/replicated-state.ts';
+import { defineStateMachine } from '../../src/state-machine.ts';
+import { firstEpoch } from './first-epoch.ts';
+import { recordingClient } from './recording-client.ts';
+
+const machine = defineStateMachine<number, 'sum', number>({ version: 1 }, () => {
+  let sum = 0;
+  return { apply: (add) => (sum += add), query: () => sum, snapshot: () => sum, restore: () => undefined };
+});
+const batch = (number: number): Uint8Array =>
+  encodeBatch({ session: 1, batch: number, acknowledgedBelow: 1 }, [1]);
+const stop = encodeStop({ ...firstEpoch, number: 2, appointed: 'a' as NodeId }, 'a nonce');
+
+/** Replica a, which leads and takes everything unless a test says otherwise. */
+function setUp() {
+  const state = new ReplicatedState(machine, firstEpoch);
+  const log: Uint8Array[] = [];
+  const is = { leading: true, holding: false, hint: undefined as NodeId | undefined };
+  let stopsRefused = 0;
+  const proposals = new Proposals({
+    node: 'a' as NodeId,
+    state,
+    wallMs: () => 5,
+    leads: () => is.leading,
+    leaderHint: () => is.hint,
+    isHolding: () => is.holding,
+    propose: ({ payload }: Proposal) => void log.push(payload),
+    stopRefused: () => {
+      stopsRefused += 1;
+    },
+    heldBytesMax: 100,
+  });
+  const client = recordingClient();
+  let index = 0;
+  /** What stands in the log is chosen. */
+  const apply = (payload: Uint8Array): void => {
+    index += 1;
+    const entry = { index: index as LogIndex, reign: 1 as Reign, timeMs: 5, payload };
+    proposals.applied(state.apply(entry), entry.index);
+  };
+  apply(encodeOpen(undefined, 'n'));
+  const receive = (request: number, payload: Uint8Array): void =>
+    proposals.receive(client.asks(request), payload);
+  return { proposals, log, is, client, apply, receive, stopsRefused: () => stopsRefused };
+}
+
+describe('a leader', () => {
+  test('answers a batch when it is applied, and not before', () => {
+    const { proposals, log, client, apply, receive } = setUp();
+    receive(1, batch(1));
+    proposals.accepted();
+    expect(log).toEqual([batch(1)]);
+    expect(client.told()).toEqual([]);
+    apply(batch(1));
+    expect(client.told()).toEqual(['1: results']);
+  });
+
+  test('does not append what it has in its log already, and answers the newest asking', () => {
+    const { proposals, log, client, apply, receive } = setUp();
+    receive(1, batch(1));
+    proposals.accepted();
+    receive(2, batch(1));
+    expect(log).toHaveLength(1);
+    apply(batch(1));
+    expect(client.told()).toEqual(['2: results']);
+  });
+
+  test('answers what was applied before from the table of sessions', () => {
+    const { log, client, apply, receive } = setUp();
+    apply(batch(1));
+    receive(1, batch(1));
+    expect(client.told()).toEqual(['1: results']);
+    expect(log).toEqual([]);
+  });
+
+  test('handles each request once, however often the network brings it', () => {
+    const { log, is, client, receive } = setUp();
+    is.leading = false;
+    receive(1, batch(1));
+    expect(client.told()).toEqual(['1: refused ERR_NOT_LEADER']);
+    // A refusal says that nothing was appended, and nothing will be.
+    is.leading = true;
+    receive(1, batch(1));
+    expect(log).toEqual([]);
+    expect(client.told()).toEqual([]);
+  });
+
+  test.each([
+    ['what is no payload', Uint8Array.of(9, 9)],
+    ['what ends an epoch', stop],
+    ['what begins one', encodeBegun()],
+  ])('takes from clients batches and openings, and not %s', (_, payload) => {
+    const { log, client, receive } = setUp();
+    receive(1, payload);
+    expect(client.told()).toEqual(['1: rejected ERR_FRAME_INVALID']);
+    expect(log).toEqual([]);
+  });
+
+  test('that is deposed does not know what becomes of what it has appended', () => {
+    const { proposals, is, client, apply, receive } = setUp();
+    receive(1, batch(1));
+    proposals.accepted();
+    is.hint = 'b' as NodeId;
+    proposals.orphan();
+    expect(client.told()).toEqual(['1: refused ERR_OUTCOME_UNKNOWN, ask b']);
+    apply(batch(1));
+    expect(client.told()).toEqual([]);
+  });
+});
+
+test.each([
+  ['overloaded' as const, 'refused ERR_OVERLOADED'],
+  ['not-leader' as const, 'refused ERR_NOT_LEADER'],
+])('what the protocol refuses as %s is refused, and may be asked again', (reason, told) => {
+  const { proposals, log, client, receive } = setUp();
+  receive(1, batch(1));
+  proposals.refused(reason);
+  expect(client.told()).toEqual([`1: ${told}`]);
+  receive(2, batch(1));
+  expect(log).toHaveLength(2);
+});
+
+describe('a moment in which nobody can take proposals', () => {
+  test('is waited for, and then they are proposed in their order', () => {
+    const { proposals, log, is, client, receive } = setUp();
+    is.holding = true;
+    receive(1, batch(1));
+    receive(2, batch(2));
+    expect(log).toEqual([]);
+    is.holding = false;
+    proposals.release();
+    expect(log).toEqual([batch(1), batch(2)]);
+    expect(client.told()).toEqual([]);
+  });
+
+  test('begins for what the protocol refuses while it hands over', () => {
+    const { proposals, log, client, receive } = setUp();
+    receive(1, batch(1));
+    proposals.refused('handing-over');
+    expect(client.told()).toEqual([]);
+    proposals.release();
+    expect(log).toEqual([batch(1), batch(1)]);
+  });
+
+  test('that leaves another in the lead sends them there', () => {
+    const { proposals, is, client, receive } = setUp();
+    is.holding = true;
+    receive(1, batch(1));
+    is.holding = false;
+    is.leading = false;
+    is.hint = 'b' as NodeId;
+    proposals.release();
+    expect(client.told()).toEqual(['1: refused ERR_NOT_LEADER, ask b']);
+  });
+
+  test('holds so many bytes and no more, and counts anew afterwards', () => {
+    const { proposals, is, client, receive } = setUp();
+    is.holding = true;
+    const fitting = Math.floor(100 / batch(1).byteLength);
+    for (let number = 1; number <= fitting + 1; number++) receive(number, batch(number));
+    expect(client.told()).toEqual([`${fitting + 1}: refused ERR_OVERLOADED`]);
+    is.holding = false;
+    proposals.release();
+    is.holding = true;
+    receive(50, batch(50));
+    expect(client.told()).toEqual([]);
+  });
+});
+
+describe('the command that ends the epoch', () => {
+  test('is answered with the epoch that it has begun', () => {
+    const { proposals, log, client, apply } = setUp();
+    proposals.proposeStop(client.asks(1), 'a nonce', stop);
+    proposals.accepted();
+    expect(log).toEqual([stop]);
+    apply(stop);
+    expect(client.told()).toEqual(['1: reconfigured to epoch 2']);
+  });
+
+  test.each(['handing-over', 'overloaded'] as const)(
+    'is never held or refused when the protocol does not take it (%s): whoever proposed it tries again',
+    (reason) => {
+      const { proposals, log, is, client, stopsRefused } = setUp();
+      proposals.proposeStop(client.asks(1), 'a nonce', stop);
+      is.holding = true;
+      proposals.refused(reason);
+      expect(stopsRefused()).toBe(1);
+      expect(client.told()).toEqual([]);
+      is.holding = false;
+      proposals.release();
+      expect(log).toHaveLength(1);
+    },
+  );
+
+  test('is refused by whoever leads no more, and may be asked for again', () => {
+    const { proposals, client, stopsRefused } = setUp();
+    proposals.proposeStop(client.asks(1), 'a nonce', stop);
+    proposals.refused('not-leader');
+    expect(client.told()).toEqual(['1: refused ERR_NOT_LEADER']);
+    expect(stopsRefused()).toBe(0);
+  });
+});
+
+test("a word of the replica's own has nobody to answer, and keeps its place among the others", () => {
+  const { proposals, log, client, receive } = setUp();
+  proposals.proposeOwn(encodeBegun());
+  receive(1, batch(1));
+  proposals.refused('overloaded');
+  proposals.accepted();
+  expect(log).toEqual([encodeBegun(), batch(1)]);
+  expect(client.told()).toEqual([]);
+});
