@@ -60,6 +60,7 @@ export interface FaultRecord {
   readonly firstAckAfterMs: number | null;
 }
 
+/** Where nodes keep their data in a run. */
 export type StorageKind = 'disk' | 'memory';
 
 /** What is measured of a load, with a protocol or without. */
@@ -77,6 +78,7 @@ export interface Measurement {
   readonly latencyMs: LatencySummary;
 }
 
+/** What one algorithm did under one load. The whole of it stands in `run --json`. */
 export interface RunResult extends Measurement {
   readonly algorithm: string;
   readonly timeline: readonly TimelineSecond[];
@@ -120,10 +122,12 @@ export interface ResultContext {
   readonly startedAt: string;
 }
 
+/** What `limit --json` writes. */
 export interface LimitResult extends ResultContext {
   readonly limits: readonly LimitRow[];
 }
 
+/** What `run --json` writes. */
 export interface BenchResult extends ResultContext {
   readonly seed: number;
   readonly runs: readonly RunResult[];

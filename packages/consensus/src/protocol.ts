@@ -22,6 +22,10 @@ export type LogIndex = Brand<number, 'LogIndex'>;
 /** Raft's term or Paxos's ballot as one number: 0 before any leader, grows with every new one. */
 export type Reign = Brand<number, 'Reign'>;
 
+/**
+ * An entry of the log: where it stands, under which reign it was proposed, and a payload that no protocol
+ * reads.
+ */
 export type Entry = LogEntry & { readonly index: LogIndex; readonly reign: Reign };
 
 /** A command batch on its way into the log: opaque bytes, and the leader's stamp. */
@@ -89,6 +93,7 @@ export interface RecoveredState {
   readonly entries: readonly Entry[];
 }
 
+/** What a protocol is told, one after the other. */
 export type Input<Message> =
   /** Time has passed; given several times within a heartbeat. */
   | { readonly type: 'tick' }
@@ -137,6 +142,7 @@ export type Input<Message> =
 /** `handing-over`: whoever leads next will take it, in a moment. */
 export type RefusalReason = 'not-leader' | 'overloaded' | 'handing-over';
 
+/** A message and whom it is for. */
 export interface Outgoing<Message> {
   readonly to: NodeId;
   readonly message: Message;
@@ -145,6 +151,7 @@ export interface Outgoing<Message> {
 /** A learner has no voice: it takes over what the others have committed. */
 export type Role = 'follower' | 'candidate' | 'leader' | 'learner';
 
+/** What a protocol wants done, in the order in which it is pushed. Whoever steps it carries out all of it. */
 export type Effect<Message> =
   /**
    * Make durable, in this order: the hard state, the truncation, the entries. `thenSend` leaves only
@@ -226,6 +233,7 @@ export interface Protocol<State, Message> {
   inspect(state: State): ProtocolInspection;
 }
 
+/** What a page of entries may hold; at least one entry if there is one. */
 export interface PageLimits {
   /** Payload bytes; a single larger entry still goes. */
   readonly bytesMax: number;

@@ -35,6 +35,7 @@ export interface StateMachine<Command, Query, Result, Answer> {
   restore(saved: unknown): void | Promise<void>;
 }
 
+/** What a state machine says of itself. */
 export interface StateMachineOptions {
   /** Grows when `apply` or the snapshot's form changes; a directory of another version is refused. */
   readonly version: number;
@@ -42,6 +43,7 @@ export interface StateMachineOptions {
 
 const definitionMark = 'quorate.state-machine';
 
+/** A state machine as a module exports it. Made by {@link defineStateMachine} only. */
 export interface StateMachineDefinition<
   Command = unknown,
   Query = unknown,
@@ -89,8 +91,11 @@ export function asStateMachineDefinition(exported: unknown, source: string): Sta
 /** The types that a definition was made with. */
 export type CommandOf<D> =
   D extends StateMachineDefinition<infer C, infer _Q, infer _R, infer _A> ? C : never;
+/** The queries of a definition. */
 export type QueryOf<D> = D extends StateMachineDefinition<infer _C, infer Q, infer _R, infer _A> ? Q : never;
+/** What `apply` returns. */
 export type ResultOf<D> = D extends StateMachineDefinition<infer _C, infer _Q, infer R, infer _A> ? R : never;
+/** What `query` returns. */
 export type AnswerOf<D> = D extends StateMachineDefinition<infer _C, infer _Q, infer _R, infer A> ? A : never;
 
 /** The one context object of a replica, moved on from command to command. */

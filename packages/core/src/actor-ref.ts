@@ -4,12 +4,16 @@
 import { addressOf } from './address.ts';
 import type { NodeId } from './brand.ts';
 
+/** How long an asker waits, and how it may give up earlier. */
 export interface AskOptions {
   /** Milliseconds until the ask gives up; whole or not, > 0, at most 2^31 - 1. There is no ask without a deadline. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
 
+/**
+ * An actor, wherever it lives: what can be told and asked of it. The same reference reaches it after a restart.
+ */
 export interface ActorRef<M = unknown, R = unknown> {
   /** `node/name`. References do not travel in messages; send the address, and `context.actor(address)` it. */
   readonly address: string;

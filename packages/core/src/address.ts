@@ -30,6 +30,7 @@ export function checkName(option: string, name: unknown): string {
   throw optionInvalid(option, name, allowed);
 }
 
+/** The address of the actor `name` on `node`. Checks nothing: see {@link checkName}. */
 export function addressOf(node: NodeId, name: string): Address {
   return `${node}/${name}`;
 }

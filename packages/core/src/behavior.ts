@@ -28,6 +28,7 @@ export type Signal =
   /** The actor at `address` refused a tell of this one, its mailbox being full. Said once per congestion. */
   | { readonly type: 'overloaded'; readonly address: Address };
 
+/** What an actor does in one life. One message at a time, in order; nothing of it is called after `stopped`. */
 export interface Behavior<M, R> {
   /**
    * Handles one message; what it returns answers an ask. Messages are handled in order of arrival.
@@ -52,6 +53,9 @@ export interface ActorTimers {
   every(periodMs: number, run: () => void): Timer;
 }
 
+/**
+ * What an actor is given at each start: itself, its node, and what it may do there. Good for this life only.
+ */
 export interface ActorContext {
   readonly self: ActorRef;
   readonly node: NodeId;
@@ -85,6 +89,7 @@ export interface ActorContext {
   actor<M = unknown, R = unknown>(address: Address): ActorRef<M, R>;
 }
 
+/** What holds for every actor of a definition, wherever it is spawned. */
 export interface ActorOptions<M> {
   /** Checks every message before `receive` sees it, and hands on what the schema returns. */
   readonly accepts?: Schema<M>;
@@ -95,6 +100,7 @@ export interface ActorOptions<M> {
   readonly turns?: 'interleaved' | 'sequential';
 }
 
+/** What holds for one actor: its argument, its mailbox, and what becomes of it when it fails. */
 export interface SpawnOptions {
   /** Handed to the actor as `context.argument`; to another thread it goes by structured clone. */
   readonly argument?: unknown;
@@ -108,6 +114,7 @@ export interface SpawnOptions {
   readonly restart?: RestartPolicy;
 }
 
+/** Begins a life of an actor. What it throws counts as a failure of that life. */
 export type ActorFactory<M, R> = (context: ActorContext) => Behavior<M, R> | Promise<Behavior<M, R>>;
 
 const definitionMark = Symbol.for('quorate.actor-definition');

@@ -5,6 +5,7 @@
  */
 declare const brand: unique symbol;
 
+/** A `T` that is not to be mixed up with another: `Brand<number, 'Term'>` is no `Brand<number, 'Index'>`. */
 export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
 /** The name of a node, unique in its system: the part of an address before the slash. */

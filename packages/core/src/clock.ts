@@ -13,6 +13,9 @@ export interface Timer {
 /** The longest delay that a clock takes, in milliseconds: Node fires longer ones at once. About 24 days. */
 export const delayMsMax = 2 ** 31 - 1;
 
+/**
+ * Time as a part is given it. Real in production, virtual in the simulator; nothing else asks what time it is.
+ */
 export interface Clock {
   /** Milliseconds since some fixed moment, with fractions; never goes back. For deadlines and leases. */
   nowMs(): number;

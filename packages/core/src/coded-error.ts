@@ -32,6 +32,7 @@ export const errorCodes = {
   ERR_DEAD_LETTER: 'no actor lives at the address',
 } as const;
 
+/** One of {@link errorCodes}. */
 export type ErrorCode = keyof typeof errorCodes;
 
 /** Plain data about an error; what is in it crosses threads and is safe to print. */

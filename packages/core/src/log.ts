@@ -3,6 +3,7 @@
 /** Plain values beside a line; they must survive a thread boundary and be safe to print. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** Where a part says what people may want to read. A line is a sentence; facts go into the fields. */
 export interface Log {
   debug(line: string, fields?: LogFields): void;
   info(line: string, fields?: LogFields): void;
@@ -10,6 +11,7 @@ export interface Log {
   error(line: string, fields?: LogFields): void;
 }
 
+/** How much a line matters: `debug`, `info`, `warn` or `error`. */
 export type LogLevel = keyof Log;
 
 /** Says nothing: the default, because a library does not write to its app's terminal unasked. */

@@ -14,6 +14,7 @@ import { optionInvalid } from './coded-error.ts';
  */
 export type OverflowPolicy = 'reject' | 'drop-newest' | 'drop-oldest';
 
+/** All of them, for checks and help texts. */
 export const overflowPolicies: readonly OverflowPolicy[] = ['reject', 'drop-newest', 'drop-oldest'];
 
 export const mailboxCapacityDefault = 10_000;

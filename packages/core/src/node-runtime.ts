@@ -48,6 +48,7 @@ export interface ActorFailure {
   readonly error: ErrorData;
 }
 
+/** What one turn of a node may take before timers and links get theirs. */
 export interface NodeLimits {
   /** Messages handled in one turn at most; default 1,024. */
   readonly messagesPerTurn?: number;
@@ -55,6 +56,7 @@ export interface NodeLimits {
   readonly turnMs?: number;
 }
 
+/** What a node is made of. Clock and randomness are given, so that a simulator can run one. */
 export interface NodeRuntimeOptions {
   readonly node: NodeId;
   readonly clock: Clock;
@@ -67,6 +69,7 @@ export interface NodeRuntimeOptions {
   readonly limits?: NodeLimits;
 }
 
+/** What goes on in a node at one moment, for people and tests. Numbers count from the start of this life. */
 export interface NodeInspection {
   readonly node: NodeId;
   readonly actors: readonly {
@@ -86,6 +89,10 @@ export interface NodeInspection {
 /** Cells look at the clock once for so many messages: reading it costs as much as handling a small one. */
 const messagesPerLook = 64;
 
+/**
+ * One node: its actors, their turns, and its links to other nodes. It knows no threads; {@link ActorSystem}
+ * runs one in each worker, and one in the app's thread.
+ */
 export class NodeRuntime implements Courier, CellHost {
   readonly node: NodeId;
   readonly clock: Clock;

@@ -6,6 +6,7 @@
  */
 import { optionInvalid } from './coded-error.ts';
 
+/** How often an actor that fails is started anew, and after what pause. */
 export interface RestartPolicy {
   /** Restarts inside the window before the actor is given up; 0 or more. */
   readonly max: number;

@@ -26,6 +26,7 @@ import { shownLetter } from './router/reporter.ts';
 import { Wiring } from './router/wiring.ts';
 import { checkRestartPolicy } from './supervision.ts';
 
+/** What a system is started with. */
 export interface ActorSystemOptions {
   /** Names of the nodes, each a worker thread; at least one. */
   readonly nodes: readonly string[];
@@ -42,6 +43,7 @@ export interface ActorSystemOptions {
   readonly stopTimeoutMs?: number;
 }
 
+/** What {@link ActorSystem.on} tells, by name. */
 export interface ActorSystemEvents {
   /** A message reached nobody. Under a flood of them, some are counted instead of reported. */
   'dead-letter': DeadLetterReport & { readonly node: NodeId };
@@ -64,6 +66,10 @@ export type LinkSettings = Partial<LinkConditions> & { readonly from: string; re
 
 const stopTimeoutMsDefault = 10_000;
 
+/**
+ * Nodes in worker threads, wired to each other, and the app's own node. What takes the name of a node throws
+ * CodedError `ERR_OPTION_INVALID` if there is none, and `ERR_STOPPED` if it needs a thread that has ended.
+ */
 export class ActorSystem {
   /** The app's own node: for actors and references in the app's thread. */
   readonly local: NodeRuntime;

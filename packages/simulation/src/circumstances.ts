@@ -35,6 +35,7 @@ export interface Circumstances {
 
 /** What can be made harmless, to find out what a failure needs. */
 export const calmable = ['weather', 'clocks', 'speed', 'limits'] as const;
+/** One of {@link calmable}. */
 export type Calmable = (typeof calmable)[number];
 
 export const calmWeather: Weather = { dropRate: 0, duplicateRate: 0, reorderRate: 0, delayMs: [0.1, 0.3] };

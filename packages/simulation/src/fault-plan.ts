@@ -7,6 +7,7 @@
  */
 import type { Random } from '@quorate/core';
 
+/** What may strike a simulated cluster. */
 export const strikeKinds = [
   /** The power fails: unsynced writes may be lost. */
   'crash',
@@ -47,6 +48,7 @@ export const strikeKinds = [
   'restart-client',
 ] as const;
 
+/** One of {@link strikeKinds}. */
 export type StrikeKind = (typeof strikeKinds)[number];
 
 export interface Strike {

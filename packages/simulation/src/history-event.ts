@@ -11,6 +11,7 @@ import { type History, type OperationKind, operationKinds } from './history.ts';
 import { HistoryRecorder } from './history-recorder.ts';
 import { type HistoryValue, InternedKeys, InternedValues, NO_VALUE } from './history-value.ts';
 
+/** One line of a history: something was asked, or an answer came. The order of the lines is real time. */
 export interface HistoryEvent {
   /** A whole number from 0 on. */
   readonly process: number;

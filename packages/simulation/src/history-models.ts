@@ -32,7 +32,12 @@ export interface KeySemantics {
   describe(state: number): HistoryValue;
 }
 
+/**
+ * What a history can be held against: a register for each key with read, write and compare-and-set, or a text
+ * for each key with read and append.
+ */
 export const modelNames = ['cas-register', 'kv-append'] as const;
+/** One of {@link modelNames}. */
 export type ModelName = (typeof modelNames)[number];
 
 export function keySemantics(model: ModelName, history: History): KeySemantics {

@@ -11,6 +11,7 @@ import { integerValues, type KeyTable, NO_VALUE, numberedKeys, type ValueTable }
 /** Event numbers are 32 bits wide, and every operation takes up to two. */
 const operationsMax = 2 ** 30;
 
+/** What the ids mean that are recorded, and how many operations are expected. */
 export interface HistoryRecorderOptions {
   /** What value ids mean; default: they are the values, whole numbers from 0 on. */
   readonly values?: ValueTable;

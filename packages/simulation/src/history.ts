@@ -10,10 +10,12 @@ import { type HistoryValue, type KeyTable, NO_VALUE, type ValueTable } from './h
 
 /** What an operation does; its place in this list is its code in {@link History.kinds}. */
 export const operationKinds = ['read', 'write', 'cas', 'append'] as const;
+/** One of {@link operationKinds}. */
 export type OperationKind = (typeof operationKinds)[number];
 
 /** How an operation ended; its place in this list is its code in {@link History.outcomes}. */
 export const operationOutcomes = ['open', 'ok', 'fail', 'info'] as const;
+/** One of {@link operationOutcomes}. */
 export type OperationOutcome = (typeof operationOutcomes)[number];
 
 export const READ = 0;

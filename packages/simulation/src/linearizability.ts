@@ -40,6 +40,7 @@ export type LinearizabilityVerdict =
       readonly explanation: string;
     };
 
+/** What the search for an order may cost before its verdict is `unknown`. */
 export interface LinearizabilityOptions {
   /** How many operations all searches may look at before they give up; default 2,000,000,000: half a minute. */
   readonly inspectionsMax?: number;

@@ -68,6 +68,7 @@ const readWithoutQuorum: Spoil = (protocol) => ({
   },
 });
 
+/** Guards that can be taken out, by name; each goes red within a few seeds. */
 export const plantedBugs = {
   'reply-before-persist': replyBeforePersist,
   'count-votes-twice': countVotesTwice,
@@ -75,6 +76,7 @@ export const plantedBugs = {
   'read-without-quorum': readWithoutQuorum,
 } as const satisfies Readonly<Record<string, Spoil>>;
 
+/** One of {@link plantedBugs}. */
 export type PlantedBug = keyof typeof plantedBugs;
 
 /** @throws CodedError ERR_OPTION_INVALID for a bug that nobody has planted */

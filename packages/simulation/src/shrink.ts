@@ -8,6 +8,7 @@
 import { calmable } from './circumstances.ts';
 import { type SimulationOptions, type SimulationResult, simulate } from './simulate.ts';
 
+/** The smallest failing run that was found. */
 export interface Shrunk {
   /** What to repeat it with. */
   readonly options: SimulationOptions;

@@ -23,6 +23,7 @@ import { type StrikeCounts, Striker } from './striker.ts';
 import { Trace } from './trace.ts';
 import { VirtualTime } from './virtual-time.ts';
 
+/** One seed, and what to do otherwise than it says. Equal options give equal runs, on every machine. */
 export interface SimulationOptions {
   readonly algorithm: string;
   readonly seed: number;
@@ -51,6 +52,7 @@ export interface SimulationOptions {
   readonly keepTrace?: boolean;
 }
 
+/** What one run did, saw and found. Times are virtual. */
 export interface SimulationResult {
   readonly algorithm: string;
   readonly seed: number;

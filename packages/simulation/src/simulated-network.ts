@@ -14,6 +14,7 @@ import { NodeClock, type VirtualTime } from './virtual-time.ts';
 
 type ConditionedLink = ReturnType<typeof conditionedLink>;
 
+/** Frames, and what became of them. */
 export interface NetworkCounts {
   frames: number;
   dropped: number;

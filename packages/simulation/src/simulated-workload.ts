@@ -53,6 +53,7 @@ interface Turn {
 /** How it ended, as far as the process was told. */
 type End = 'done' | 'refused' | 'unknown';
 
+/** How many, for each consistency level. */
 export type CountsByLevel = Record<Consistency, number>;
 
 const noCounts = (): CountsByLevel => ({ linearizable: 0, lease: 0, session: 0, eventual: 0 });

@@ -13,6 +13,7 @@ import type { SimulatedCluster } from './simulated-cluster.ts';
 import type { Weather } from './simulated-network.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
+/** How many strikes of each kind were carried out. */
 export type StrikeCounts = Record<StrikeKind, number>;
 
 export interface StrikerPorts {

@@ -21,6 +21,7 @@ import { CodedError, optionInvalid } from '@quorate/core';
 import { diskError } from './disk-error.ts';
 import { nodeFileSystem } from './node-file-system.ts';
 
+/** The claim of this process to a directory. */
 export interface DirectoryLock {
   /** Lets go. Safe to call twice. The end of the process does the same. */
   release(): Promise<void>;

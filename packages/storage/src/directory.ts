@@ -31,6 +31,7 @@ export interface NodeDirectory {
   establish(): Promise<void>;
 }
 
+/** Whose directory is expected, and the disk id that an empty one gets. */
 export type NodeDirectoryOptions = {
   readonly fileSystem: FileSystem;
   readonly directory: string;

@@ -2,6 +2,7 @@
  * The operations of the disk port as plain data: what the twins of the disk fail, delay and record.
  */
 
+/** The calls that are made of a disk, by name; `create` is an `open` that makes the file. */
 export type DiskOperationKind =
   | 'open'
   | 'create'

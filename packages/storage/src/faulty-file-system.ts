@@ -8,8 +8,10 @@ import { diskError } from './disk-error.ts';
 import { type DiskOperation, type DiskOperationKind, totalBytes } from './disk-operation.ts';
 import { type File, type FileSystem, sectorBytes } from './file-system.ts';
 
+/** The errors that can be had on purpose: a failed device, a full one, a read-only one. */
 export type FaultErrno = 'EIO' | 'ENOSPC' | 'EROFS';
 
+/** What is wrong with a disk from now on. What is not named is well. */
 export interface DiskConditions {
   readonly fail?: {
     readonly errno: FaultErrno;
@@ -26,6 +28,7 @@ export interface DiskConditions {
   readonly delayMs?: number;
 }
 
+/** What the faults of a disk are drawn from, and who is told of them. */
 export interface FaultyOptions {
   /** For `rate`, and for how much of a write is done before the disk is full. */
   readonly random: Random;
@@ -38,12 +41,14 @@ export interface FaultyOptions {
   readonly onSyncFailed?: (path: string) => void;
 }
 
+/** Operations that failed, hung or were delayed on purpose. */
 export interface FaultCounts {
   readonly failed: number;
   readonly hung: number;
   readonly delayed: number;
 }
 
+/** A disk whose faults can be set while it is used. */
 export type FaultyFileSystem = FileSystem & {
   /** Replaces all conditions; `{}` heals the disk, and lets go what hung. */
   set(conditions: DiskConditions): void;
@@ -57,6 +62,10 @@ const failedBy: Readonly<Record<FaultErrno, readonly DiskOperationKind[]>> = {
   EROFS: ['write', 'truncate', 'create', 'make-directory', 'rename', 'remove'],
 };
 
+/**
+ * Puts faults in front of any disk. Healthy until `set` says otherwise; an operation that is made to fail does
+ * not reach `inner`, but for the part of a write that a full disk has room for.
+ */
 export function faultyFileSystem(inner: FileSystem, options: FaultyOptions): FaultyFileSystem {
   const faults = new Faults(options);
   const through = async <T>(kind: DiskOperationKind, path: string, run: () => Promise<T>): Promise<T> => {

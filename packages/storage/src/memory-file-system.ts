@@ -13,6 +13,7 @@ import { type DiskOperation, totalBytes } from './disk-operation.ts';
 import type { File, FileSystem, OpenMode } from './file-system.ts';
 import { MemoryFile, type Surviving } from './memory-file.ts';
 
+/** How long the operations of a disk in memory take. */
 export interface MemoryFileSystemOptions {
   /** Called at each operation; the operation resolves after it. The default adds no time at all. */
   readonly settle?: (operation: DiskOperation) => Promise<void>;
@@ -43,6 +44,10 @@ function parentOf(path: string): string {
   return slash <= 0 ? (slash === 0 ? '/' : '') : path.slice(0, slash);
 }
 
+/**
+ * A disk in memory. It keeps apart what running code sees and what is synced, and `crash` loses of the rest
+ * what a power failure may lose.
+ */
 export class MemoryFileSystem implements FileSystem {
   readonly #settle: ((operation: DiskOperation) => Promise<void>) | undefined;
   readonly #directories = new Set<string>(['', '/']);

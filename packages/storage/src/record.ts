@@ -69,6 +69,7 @@ export interface ForgetRecord {
   readonly epoch: number;
 }
 
+/** What can be appended to a log. Replayed in physical order. */
 export type LogRecord = EntriesRecord | TruncateRecord | HardStateRecord | SnapshotRecord | ForgetRecord;
 
 /** What replay found for one (group, epoch). */

@@ -16,6 +16,7 @@ import { decodeFrame, type SegmentFrame } from './frame-decoding.ts';
 import { decodeSegmentHeader, type SegmentHeader, segmentHeaderBytes } from './segment.ts';
 import { judgeTail, type TailEvidence, type TailVerdict } from './tail-verdict.ts';
 
+/** What the bytes of one segment file hold, and where they end to make sense. */
 export interface SegmentScan {
   /** Undefined when the segment does not begin with a whole header; then there are no frames either. */
   readonly header: SegmentHeader | undefined;

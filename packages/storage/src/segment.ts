@@ -14,6 +14,7 @@ export const diskIdBytesMax = segmentHeaderBytes - diskIdAt;
 /** How much zero is written before it is synced, so that a commit that comes between waits little. */
 const zeroChunk = new Uint8Array(1024 * 1024);
 
+/** What a segment file says of itself before its first commit. */
 export interface SegmentHeader {
   /** 1 for the first segment of a log, then one more for each. */
   readonly sequence: number;
@@ -25,6 +26,7 @@ export interface SegmentHeader {
   readonly diskId: string;
 }
 
+/** The file name of the segment with this sequence, a whole number >= 1. */
 export function segmentName(sequence: number): string {
   return `${String(sequence).padStart(16, '0')}.log`;
 }

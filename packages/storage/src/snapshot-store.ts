@@ -20,6 +20,7 @@ import {
   snapshotSeed,
 } from './snapshot-file.ts';
 
+/** A snapshot that is durable: whose it is, how far it reaches, how large it is. */
 export interface SnapshotMeta extends SnapshotPosition {
   /** Bytes of content. */
   readonly sizeBytes: number;
@@ -35,6 +36,7 @@ export interface SnapshotWriter {
   abort(): Promise<void>;
 }
 
+/** Reads one snapshot. What is read was verified, chunk by chunk. */
 export interface SnapshotReader {
   readonly sizeBytes: number;
   /**
@@ -56,6 +58,10 @@ interface Held {
 const unsyncedBytesMax = 4 * 1024 * 1024;
 const blocksPerVerification = 16;
 
+/**
+ * The snapshots of a node, of all its groups: each whole or absent, the one before kept until the next is
+ * proven.
+ */
 export class SnapshotStore {
   readonly #fileSystem: FileSystem;
   readonly #directory: string;

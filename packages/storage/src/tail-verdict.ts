@@ -6,6 +6,7 @@
  * it may have been acknowledged.
  */
 
+/** What is known about the first place in a log where no whole commit stands. */
 export interface TailEvidence {
   /** What follows was written after this place had been synced: a later commit, whole or not, or segment. */
   readonly isKnownSynced: boolean;
@@ -21,6 +22,7 @@ export interface TailEvidence {
 /** `end`: the log ends here. `torn`: cut here, nothing of it was acknowledged. `rot`: stop and say so. */
 export type TailVerdict = 'end' | 'torn' | 'rot';
 
+/** What that place is. Pure; `FORMAT.md` has the argument, case by case. */
 export function judgeTail(evidence: TailEvidence): TailVerdict {
   if (evidence.isKnownSynced) return 'rot';
   if (evidence.isZeroToEnd) return 'end';

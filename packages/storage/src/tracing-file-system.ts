@@ -27,6 +27,7 @@ export interface DiskEvent {
   readonly error?: unknown;
 }
 
+/** What a trace holds. */
 export interface TracingOptions {
   readonly nowMs: () => number;
   /** Copies what is written into the events. Default false. */

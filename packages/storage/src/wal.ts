@@ -17,6 +17,7 @@ import { type RecoveryResult, recoverLog, type TornTail } from './recovery.ts';
 import { diskIdBytesMax, segmentHeaderBytes } from './segment.ts';
 import { SegmentWriter } from './segment-writer.ts';
 
+/** Where a log stands, and how large its parts may grow. */
 export interface WriteAheadLogOptions {
   readonly fileSystem: FileSystem;
   /** Made when it does not exist. Nothing else may write files named like segments there. */
@@ -41,6 +42,7 @@ export interface WriteAheadLogOptions {
   readonly onFailure: (error: CodedError) => void;
 }
 
+/** What a log has done and holds at one moment. */
 export interface WriteAheadLogStatus {
   /** Segment files in use. */
   readonly segments: number;
@@ -73,6 +75,9 @@ const batchPartMax = 1 / 4;
 /** Batches kept for reuse: one being written, one being filled. */
 const spareBatchesMax = 2;
 
+/**
+ * The log of one node, for all its groups. It belongs to one process: the caller holds the directory's lock.
+ */
 export class WriteAheadLog {
   /** What the log held when it was opened, one per (group, epoch), sorted. */
   readonly recovered: readonly RecoveredLog[];

@@ -23,6 +23,7 @@ export interface Struck {
   readonly mend: (() => Promise<void>) | undefined;
 }
 
+/** A fault that a run can schedule by name. */
 export interface Fault {
   readonly name: string;
   /** One sentence: what happens, and how it is mended. */

@@ -22,6 +22,7 @@ const commandOverheadBytes = 64;
 /** All values outstanding at once: each node keeps them in memory, and twice that much file. */
 const outstandingBytesMax = 256 * 2 ** 20;
 
+/** The load that the machine is measured under. */
 export interface LimitOptions {
   /** Operations outstanding; one pair of rows for each. */
   readonly clients: readonly number[];

@@ -27,6 +27,7 @@ export interface RunConditions {
   readonly verify: boolean;
 }
 
+/** The options of `run`, checked. */
 export interface RunOptions extends RunConditions {
   readonly algorithms: readonly string[];
   /** Operations outstanding, in an open loop at most; a run for each. */

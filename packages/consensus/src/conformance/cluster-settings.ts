@@ -13,18 +13,26 @@ export interface Envelope<M> {
   readonly wire: unknown;
 }
 
+/** What links do to messages. */
 export interface NetworkConditions {
+  /** How long a message is under way, in virtual milliseconds. */
   readonly delayMs: readonly [min: number, max: number];
+  /** 0 to 1. */
   readonly lossChance: number;
+  /** That a message arrives twice, 0 to 1. */
   readonly duplicateChance: number;
 }
 
+/** What a simulated cluster is made of. Equal settings, and equal calls, give equal runs. */
 export interface ClusterSettings<S, M> {
   readonly protocol: Protocol<S, M>;
   /** Number of nodes, named n1, n2, …; or their names. */
   readonly nodes: number | readonly string[];
+  /** Default 1. */
   readonly seed?: number;
+  /** Default: no delay, and nothing is lost. */
   readonly network?: Partial<NetworkConditions>;
+  /** How long a write takes to become durable, in virtual milliseconds. Default: no time. */
   readonly syncMs?: readonly [min: number, max: number];
   /** Local milliseconds that pass in one of the cluster; each start of a node draws its own. */
   readonly clockRates?: readonly [min: number, max: number];
@@ -33,10 +41,12 @@ export interface ClusterSettings<S, M> {
   readonly appointed?: string;
 }
 
+/** What a protocol said to a proposal. */
 export type ProposeOutcome =
   | { readonly type: 'accepted'; readonly first: LogIndex; readonly last: LogIndex }
   | { readonly type: 'refused'; readonly reason: RefusalReason };
 
+/** What became of a read: the index is the one from which on it may be served. */
 export type ReadOutcome = 'waiting' | 'refused' | LogIndex;
 
 export interface AskedRead {

@@ -38,6 +38,10 @@ import { SnapshotTransfers } from './snapshot-transfers.ts';
 
 export type { ClusterNode, ClusterSettings, Envelope, NetworkConditions, ProposeOutcome, ReadOutcome };
 
+/**
+ * Nodes that run one protocol, with no clock and no thread: time passes when it is told to, and every step is
+ * checked. For transcripts by hand: hold messages or disks back, and let them go one by one.
+ */
 export class ProtocolCluster<S, M> {
   readonly protocol: Protocol<S, M>;
   readonly members: readonly NodeId[];

@@ -35,6 +35,7 @@ export class ConformanceFailure extends Error {
   }
 }
 
+/** One thing that every protocol must do. */
 export interface ConformanceCase {
   readonly part: ConformancePart;
   /** What must hold, as a sentence. */
@@ -43,6 +44,7 @@ export interface ConformanceCase {
   readonly run: () => void;
 }
 
+/** Which cases, and how much chaos. */
 export interface ConformanceSettings {
   /** Only these parts; all of them by default. */
   readonly parts?: readonly ConformancePart[];

@@ -13,6 +13,7 @@ export type Write =
   | (Effect<unknown> & { readonly type: 'persist' | 'install' })
   | { readonly type: 'compaction'; readonly snapshot: Position };
 
+/** What a node's disk holds of one protocol, and what is on its way there; a crash loses the latter. */
 export class DurableStore {
   hardState: Uint8Array | undefined;
   snapshot: Position = { index: 0 as LogIndex, reign: 0 as Reign };
@@ -81,6 +82,7 @@ export class DurableStore {
   }
 }
 
+/** Whether two entries say the same, whatever their reigns. */
 export function samePayload(one: Entry, other: Entry): boolean {
   return one.timeMs === other.timeMs && Buffer.compare(one.payload, other.payload) === 0;
 }

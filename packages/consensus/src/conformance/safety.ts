@@ -39,6 +39,10 @@ interface ObservedStep {
   readonly effects: readonly Effect<unknown>[];
 }
 
+/**
+ * Holds every step of a {@link ProtocolCluster} against what must never happen under any protocol. Each check
+ * throws an Error that says what did.
+ */
 export class SafetyChecks {
   /** Everything chosen so far; index i at [i - 1]. */
   readonly chosen: Entry[] = [];

@@ -7,6 +7,7 @@ import { step } from './step.ts';
 
 export type { RaftMessage, RaftState };
 
+/** Raft behind the neutral interface: `term` is the reign, and the vote is its hard state with it. [Raft] */
 export const raft: Protocol<RaftState, RaftMessage> = {
   name: 'raft',
   start,

@@ -4,7 +4,16 @@
 import type { ErrorCode, NodeId } from '@quorate/core';
 import type { LogIndex, Reign, Role } from '../protocol.ts';
 
+/**
+ * The consistency levels of a query, from the strongest to the weakest. What each promises: see {@link
+ * Consistency}.
+ */
 export const consistencies = ['linearizable', 'lease', 'session', 'eventual'] as const;
+/**
+ * How much a query has to see. `linearizable`: everything acknowledged to anyone before the call. `lease`: the
+ * same, as long as clocks differ in rate by less than `clockRateRatioMax`; without a lease it is asked as
+ * `linearizable`. `session`: everything that its session has seen or done. `eventual`: some state of the past.
+ */
 export type Consistency = (typeof consistencies)[number];
 
 /** What shall become of the epoch. All of it is said, so that asking twice changes nothing twice. */

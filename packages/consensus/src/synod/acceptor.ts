@@ -18,6 +18,7 @@ export interface AcceptorRecord<Value> {
   readonly accepted: Proposal<Value> | undefined;
 }
 
+/** An acceptor as it runs: its record, and whom it tells. */
 export interface Acceptor<Value> extends AcceptorRecord<Value> {
   /** Whom it tells what it accepted. */
   readonly learners: readonly NodeId[];

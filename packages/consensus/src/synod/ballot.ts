@@ -7,6 +7,9 @@
  */
 import { invariant, type NodeId } from '@quorate/core';
 
+/**
+ * The number of a proposal: by round, then by proposer, so that no two proposers share one. [PaxosSimple §2.2]
+ */
 export interface Ballot {
   /** 1 for the first. */
   readonly round: number;

@@ -10,11 +10,13 @@ import type { AcceptorRecord } from './acceptor.ts';
 import type { SynodMessage } from './message.ts';
 import type { ProposerRecord } from './proposer.ts';
 
+/** A message and whom it is for, the sender included. */
 export interface Outgoing<Value> {
   readonly to: NodeId;
   readonly message: SynodMessage<Value>;
 }
 
+/** What the caller does for a participant, in the order given. */
 export type Effect<Value> =
   /**
    * Make `record` durable in place of the record of the same role, then send. Writes of one process become

@@ -16,6 +16,7 @@ export interface Acceptances<Value> {
   readonly acceptors: readonly NodeId[];
 }
 
+/** What a learner has heard, and what it has learned. */
 export interface Learner<Value> {
   readonly acceptors: readonly NodeId[];
   /** By ballot. Acceptances of several ballots are never added up, even of one value. */
@@ -23,6 +24,7 @@ export interface Learner<Value> {
   readonly learned: { readonly value: Value } | undefined;
 }
 
+/** A learner that has heard nothing yet. */
 export function newLearner<Value>(acceptors: readonly NodeId[]): Learner<Value> {
   return { acceptors, heard: [], learned: undefined };
 }
@@ -35,6 +37,10 @@ export function isChosen<Value>(heard: Acceptances<Value>, acceptors: readonly N
   return isMajority(acceptors, new Set(heard.acceptors));
 }
 
+/**
+ * An acceptor says that it has accepted; with a majority for one proposal its value is learned, once.
+ * [PaxosSimple §2.3]
+ */
 export function onAccepted<Value>(
   learner: Learner<Value>,
   from: NodeId,

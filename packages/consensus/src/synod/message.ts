@@ -47,4 +47,5 @@ export interface Nack {
   readonly promised: Ballot;
 }
 
+/** Everything that participants say to each other. Plain data. */
 export type SynodMessage<Value> = Prepare | Promised<Value> | Accept<Value> | Accepted<Value> | Nack;

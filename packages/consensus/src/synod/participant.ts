@@ -18,6 +18,7 @@ import {
   recoverProposer,
 } from './proposer.ts';
 
+/** Proposer, acceptor and learner in one process. */
 export interface Participant<Value> {
   readonly proposer: Proposer<Value>;
   readonly acceptor: Acceptor<Value>;
@@ -30,6 +31,7 @@ export interface StableStorage<Value> {
   readonly acceptor: AcceptorRecord<Value> | undefined;
 }
 
+/** What a participant is told. */
 export type ParticipantInput<Value> =
   /** Try to have a value chosen: `value`, unless another may be chosen already. Call again to try again. */
   | { readonly type: 'propose'; readonly value: Value }
@@ -57,6 +59,10 @@ export function startParticipant<Value>(
   };
 }
 
+/**
+ * Takes one input. Pure: returns the next state and what is to be done, and changes nothing. A message that
+ * says nothing any more has no effect.
+ */
 export function stepParticipant<Value>(
   participant: Participant<Value>,
   input: ParticipantInput<Value>,

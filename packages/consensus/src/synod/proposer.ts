@@ -25,6 +25,7 @@ interface Answer<Value> {
   readonly accepted: Proposal<Value> | undefined;
 }
 
+/** How far a proposer is with its present ballot. */
 export type Attempt<Value> =
   | { readonly phase: 'idle' }
   | {
@@ -37,6 +38,7 @@ export type Attempt<Value> =
   /** The proposal is issued: no further promise can change its value. */
   | { readonly phase: 'proposing'; readonly proposal: Proposal<Value> };
 
+/** A proposer as it runs: its record, and the attempt under way. */
 export interface Proposer<Value> extends ProposerRecord {
   readonly self: NodeId;
   readonly acceptors: readonly NodeId[];

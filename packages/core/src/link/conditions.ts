@@ -9,6 +9,7 @@ import { optionInvalid } from '../coded-error.ts';
 import type { Random } from '../random.ts';
 import type { Link } from './link.ts';
 
+/** What is wrong with one direction of a link. Drawn frame by frame in the sender, seeded. */
 export interface LinkConditions {
   /** Share of frames that are lost, 0 to 1. */
   readonly dropRate: number;
@@ -22,6 +23,7 @@ export interface LinkConditions {
   readonly partitioned: boolean;
 }
 
+/** Nothing is wrong. */
 export const healthy: LinkConditions = {
   dropRate: 0,
   duplicateRate: 0,
@@ -42,6 +44,7 @@ export interface LinkCounters {
   readonly cut: number;
 }
 
+/** A link whose conditions can be set while it is used, and that counts what they did. */
 export interface ConditionedLink extends Link {
   /** Changes the conditions named; the others stay. */
   setConditions(conditions: Partial<LinkConditions>): void;

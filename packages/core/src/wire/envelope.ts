@@ -23,6 +23,7 @@ export const kinds = {
   overloaded: 7,
 } as const;
 
+/** One message between two nodes, as it stands in a frame. */
 export type Envelope = readonly [kind: number, to: string, from: string, ask: number, body: unknown];
 
 const kindMax = Math.max(...Object.values(kinds));

@@ -12,6 +12,10 @@ export type Schema<T> = (value: unknown, path: string) => T;
 
 type Read<S> = S extends Schema<infer T> ? T : never;
 
+/**
+ * The error of a value that is not what a schema expects: `ERR_FRAME_INVALID`, naming the place, what was
+ * expected and what was found, but not the value itself.
+ */
 export function schemaViolation(path: string, expected: string, value: unknown): CodedError {
   const got = value === null ? 'null' : Array.isArray(value) ? `array of ${value.length}` : typeof value;
   return new CodedError('ERR_FRAME_INVALID', `${path}: expected ${expected}, got ${got}`, {
@@ -36,6 +40,7 @@ export const finite: Schema<number> = (value, path) => {
   throw schemaViolation(path, 'a finite number', value);
 };
 
+/** True or false. */
 export const flag: Schema<boolean> = (value, path) => {
   if (typeof value === 'boolean') return value;
   throw schemaViolation(path, 'true or false', value);

@@ -70,6 +70,7 @@ interface Remembered {
   readonly change: LogChange;
 }
 
+/** What earlier steps showed of a run: what is chosen, who led, what each node has promised. One for each run. */
 export class InvariantMemory {
   /** `raft`, `multi-paxos`, or another: some properties are one protocol's own. */
   readonly algorithm: string;

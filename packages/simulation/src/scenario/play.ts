@@ -4,6 +4,7 @@ import { type Plant, ScenarioFailure, Stage } from './stage.ts';
 import type { Transcript } from './transcript.ts';
 import { perform } from './vocabulary.ts';
 
+/** What came of playing a scenario under one algorithm. */
 export interface PlayedTranscript {
   readonly algorithm: string;
   /** What was seen, one list of lines for each block that was played. */

@@ -33,6 +33,7 @@ export interface Block {
   readonly output: readonly string[];
 }
 
+/** A scenario as its file tells it: a story in comments, commands, and what is seen after each. */
 export interface Transcript {
   /** Number and name of the scenario, as its file is called. */
   readonly name: string;
