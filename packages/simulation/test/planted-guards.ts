@@ -371,7 +371,7 @@ export const plantedGuards: readonly PlantedGuard[] = [
     removals: [
       rule(
         'consensus/src/replica/epoch.ts#standingIn',
-        (original) => (epoch, node, diskId) => (node === 'd' ? 'learner' : original(epoch, node, diskId)),
+        (original) => (epoch, member) => (member.node === 'd' ? 'learner' : original(epoch, member)),
       ),
     ],
     red: /one of b c d leads|await changes|every|change/,
@@ -552,5 +552,17 @@ export const plantedGuards: readonly PlantedGuard[] = [
       }),
     ],
     red: /- epoch 2: b/,
+  },
+  {
+    scenario: '55-blank-in-an-old-epoch',
+    protocols: both,
+    guard: 'who has only learned votes where its disk is named; where its name is',
+    removals: [
+      rule(
+        'consensus/src/replica/epoch.ts#standingIn',
+        (original) => (epoch, member) => original(epoch, { ...member, before: 'voter' }),
+      ),
+    ],
+    red: /chosen is held/,
   },
 ];

@@ -73,8 +73,8 @@ function start(
   nowMs: number,
 ): LearnerState {
   const random = seededRandom(options.seed);
-  const { members } = options;
-  const teacher = members[random.below(members.length)];
+  const teachers = teachersIn(options);
+  const teacher = teachers[random.below(teachers.length)];
   invariant(teacher !== undefined, 'an epoch has members to learn from');
   return {
     options,
@@ -192,9 +192,14 @@ function onSnapshotReceived(
   effects.push({ type: 'install', mark: state.lastMark, snapshot: last, discardsLog: true, thenSend: [] });
 }
 
+/** A member on a new disk bears a member's name, and knows nothing that it could teach itself. */
+function teachersIn({ self, members }: ProtocolOptions): readonly NodeId[] {
+  const others = members.filter((member) => member !== self);
+  return others.length === 0 ? members : others;
+}
+
 function changeTeacher(state: LearnerState, nowMs: number): void {
-  const { members } = state.options;
-  const others = members.filter((member) => member !== state.teacher);
+  const others = teachersIn(state.options).filter((member) => member !== state.teacher);
   state.teacher = others[state.random.below(Math.max(others.length, 1))] ?? state.teacher;
   state.silentAskings = 0;
   state.askAtMs = nowMs;

@@ -70,11 +70,21 @@ export function epochAfter(present: Epoch, stop: NextEpoch, index: LogIndex): Ep
   return { ...stop, base: index };
 }
 
-/** A member votes with the disk that the epoch knows it by; whoever is no member, or is on another disk, learns. */
-export function standingIn(epoch: Epoch, node: NodeId, diskId: string): Standing {
+/**
+ * A member votes with the disk that the epoch knows it by; whoever is no member, or is on another disk, learns.
+ *
+ * Of members that were there from the beginning no epoch knows the disk. One that has voted goes on voting: what it
+ * promised is on the disk that it is on. One that has only learned goes on learning, though it bears a member's
+ * name: it may have come back blank in the place of one that has voted in this very epoch.
+ */
+export function standingIn(
+  epoch: Epoch,
+  { node, diskId, before }: { readonly node: NodeId; readonly diskId: string; readonly before: Standing },
+): Standing {
   if (!epoch.members.includes(node)) return 'learner';
   const known = epoch.disks.get(node);
-  return known === undefined || known === diskId ? 'voter' : 'learner';
+  if (known === undefined) return before;
+  return known === diskId ? 'voter' : 'learner';
 }
 
 /**

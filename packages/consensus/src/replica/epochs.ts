@@ -239,7 +239,7 @@ export class Epochs {
   #move(next: Epoch, trail: readonly EpochStretch[], begin: Beginning, before: readonly LogRecord[]): void {
     const { node, diskId, protocolFor, failed } = this.#parts;
     this.#isMoving = true;
-    const standing = standingIn(next, node, diskId);
+    const standing = standingIn(next, { node, diskId, before: this.#run.standing });
     protocolFor(next, standing).then(
       (protocol) => {
         if (this.#isStopped) return;

@@ -50,6 +50,14 @@ async function change(stage: Stage, what: Change, timeoutMs = timeoutMsDefault):
   }
 }
 
+/** A member that is down gets a blank disk, and is readmitted. */
+function replace(stage: Stage, name: string, timeoutMs = timeoutMsDefault): Promise<void> {
+  const node = stage.node(name);
+  node.insertDisk(new SimulatedDisk());
+  stage.stopped.delete(node.name);
+  return stage.finish(change(stage, { renewed: [node.name] }, timeoutMs));
+}
+
 const sorted = (names: string): readonly NodeId[] => names.split(' ').sort() as NodeId[];
 
 export const epochVerbs: readonly Verb[] = [
@@ -70,12 +78,8 @@ export const epochVerbs: readonly Verb[] = [
   verb('change algorithm to ALGORITHM', (stage, { ALGORITHM }) =>
     stage.finish(change(stage, { algorithm: ALGORITHM })),
   ),
-  /** A member that is down gets a blank disk, and is readmitted. */
-  verb('replace NODE', (stage, { NODE }) => {
-    stage.node(NODE).insertDisk(new SimulatedDisk());
-    stage.stopped.delete(stage.node(NODE).name);
-    return stage.finish(change(stage, { renewed: [stage.node(NODE).name] }));
-  }),
+  verb('replace NODE', (stage, { NODE }) => replace(stage, NODE)),
+  verb('replace NODE within TIME', (stage, { NODE, TIME }) => replace(stage, NODE, durationMs(TIME))),
   /** Whoever is a member no more is gone by then. */
   verb('await changes', (stage) => stage.awaitBegun()),
   verb('expect NODE is in epoch NUMBER within TIME', (stage, { NODE, NUMBER, TIME }) => {
