@@ -11,11 +11,11 @@ import { AppliedOrder } from './applied-order.ts';
 import { type Circumstances, calmWeather, drawCircumstances } from './circumstances.ts';
 import { EpochChanges } from './epoch-changes.ts';
 import { drawFaultPlan, type FaultPlan, type Strike } from './fault-plan.ts';
-import { EpochInvariants, type EpochNodeView } from './invariants/by-epoch.ts';
 import { checkLinearizability } from './linearizability.ts';
 import { observedRegisters } from './observed-registers.ts';
 import { plant } from './planted-bugs.ts';
 import registers, { type RegisterAudit } from './registers.ts';
+import { SafetyWatch } from './safety-watch.ts';
 import { type FaultCounts, SimulatedCluster } from './simulated-cluster.ts';
 import type { NetworkCounts } from './simulated-network.ts';
 import { type CountsByLevel, SimulatedWorkload } from './simulated-workload.ts';
@@ -133,7 +133,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     unknown: workload.unknown,
     leaderChanges: run.leaderChanges,
     epochs: run.epochs,
-    steps: run.steps,
+    steps: time.steps,
     virtualMs: time.nowMs,
     firstAnswerMs: run.firstAnswerMs,
     faults: { ...cluster.counts, ...cluster.network.counts() },
@@ -176,16 +176,13 @@ class SimulationRun {
   readonly cluster: SimulatedCluster;
   readonly workload: SimulatedWorkload;
   readonly striker: Striker;
-  steps = 0;
-  leaderChanges = 0;
   firstAnswerMs: number | undefined;
   readonly #parts: RunParts;
-  readonly #invariants = new EpochInvariants();
+  readonly #watch: SafetyWatch;
   #changes: EpochChanges | undefined;
   readonly #members: readonly NodeId[];
   readonly #order = new AppliedOrder();
   #failure: string | undefined;
-  #lastLeader: { name: NodeId; epoch: number; reign: number } | undefined;
   #isPlanOver = false;
   #furtherStrikes = 0;
 
@@ -202,6 +199,7 @@ class SimulationRun {
       ...workloadFor(options),
     });
     this.cluster = this.#newCluster();
+    this.#watch = new SafetyWatch(this.cluster, ({ node }) => this.striker.leaderSeen(node));
     this.striker = new Striker({
       cluster: this.cluster,
       time,
@@ -215,7 +213,12 @@ class SimulationRun {
   }
 
   get epochs(): number {
-    return this.#invariants.count;
+    return this.#watch.epochs;
+  }
+
+  get leaderChanges(): number {
+    const { leaders } = this.#watch;
+    return leaders.filter(({ node }, at) => at > 0 && node !== leaders[at - 1]?.node).length;
   }
 
   /** @returns what did not hold, or undefined */
@@ -285,51 +288,19 @@ class SimulationRun {
   async #runUntil(isOver: () => boolean, withinMs: number, otherwise: string): Promise<string | undefined> {
     const { time } = this.#parts;
     const endMs = time.nowMs + withinMs;
-    while (!isOver()) {
+    let violation: string | undefined;
+    const wentOn = await time.runUntil(() => {
+      violation = this.#failure ?? this.#checkStep();
+      if (violation !== undefined || isOver()) return true;
       if (time.nowMs > endMs)
-        return `${otherwise} within ${withinMs} ms of virtual time: ${this.#standing()}`;
-      const wentOn = await time.step();
-      this.steps += 1;
-      const violation = this.#failure ?? this.#checkStep();
-      if (violation !== undefined) return violation;
-      if (!wentOn) return `nothing is left to happen, but ${otherwise}`;
-    }
-    return undefined;
+        violation = `${otherwise} within ${withinMs} ms of virtual time: ${this.#standing()}`;
+      return violation !== undefined;
+    });
+    return wentOn ? violation : `nothing is left to happen, but ${otherwise}`;
   }
 
-  /** The safety properties, over the nodes on which something happened. */
   #checkStep(): string | undefined {
-    const views: EpochNodeView[] = [];
-    for (const node of this.cluster.nodes) {
-      if (!node.isTouched || node.opened === undefined) continue;
-      node.isTouched = false;
-      const { replica, state } = node.opened;
-      for (const run of replica.runs) {
-        const { epoch, standing, protocol, protocolState } = run;
-        const inspection = protocol.inspect(protocolState);
-        const leads = inspection.role === 'leader';
-        this.#noteLeader(node.name, leads, { epoch: epoch.number, reign: inspection.reign });
-        // A learner has no say: whatever it holds others have chosen, and the audit at the end compares it.
-        if (standing === 'learner') continue;
-        const { name, life } = node;
-        // One that has applied the end of its epoch and has not entered the next stands at that end.
-        const appliedIndex = Math.min(state.appliedIndex, inspection.commitIndex);
-        const isPresent = run === replica.run;
-        views.push({ node: name, life, epoch, isPresent, appliedIndex, ...inspection });
-      }
-    }
-    const broken = views.length === 0 ? undefined : this.#invariants.check(views);
-    return broken ?? this.#order.violation ?? this.workload.violation;
-  }
-
-  #noteLeader(name: NodeId, leads: boolean, at: { readonly epoch: number; readonly reign: number }): void {
-    const last = this.#lastLeader;
-    const isLater =
-      last === undefined || at.epoch > last.epoch || (at.epoch === last.epoch && at.reign > last.reign);
-    if (!leads || !isLater) return;
-    if (last !== undefined && last.name !== name) this.leaderChanges += 1;
-    this.#lastLeader = { name, ...at };
-    this.striker.leaderSeen(name);
+    return this.#watch.check() ?? this.#order.violation ?? this.workload.violation;
   }
 
   #haveAllApplied(): boolean {

@@ -6,10 +6,14 @@
  */
 import { crc32 } from 'node:zlib';
 
+/** Lines whose checksum is taken in one go. */
+const linesAtOnce = 200;
+
 export class Trace {
   readonly #isKept: boolean;
   readonly #lines: string[] = [];
-  readonly #recentMax = 200;
+  /** How many of the last lines are not in the checksum yet. */
+  #unsummed = 0;
   #checksum = 0;
   #count = 0;
 
@@ -19,11 +23,12 @@ export class Trace {
   }
 
   add(atMs: number, what: string): void {
-    const line = `${atMs.toFixed(4)} ${what}\n`;
-    this.#checksum = crc32(line, this.#checksum);
     this.#count += 1;
-    this.#lines.push(line);
-    if (!this.#isKept && this.#lines.length > 2 * this.#recentMax) this.#lines.splice(0, this.#recentMax);
+    this.#lines.push(`${atMs.toFixed(4)} ${what}\n`);
+    this.#unsummed += 1;
+    if (this.#unsummed < linesAtOnce) return;
+    this.#sum();
+    if (!this.#isKept && this.#lines.length > linesAtOnce) this.#lines.splice(0, linesAtOnce);
   }
 
   /** Lines so far, kept or not. */
@@ -33,11 +38,18 @@ export class Trace {
 
   /** Checksum of all lines so far, as eight hexadecimal digits. */
   get checksum(): string {
+    this.#sum();
     return (this.#checksum >>> 0).toString(16).padStart(8, '0');
   }
 
   /** All lines if they are kept, else the last ones. */
   text(): string {
     return this.#lines.join('');
+  }
+
+  #sum(): void {
+    if (this.#unsummed === 0) return;
+    this.#checksum = crc32(this.#lines.slice(-this.#unsummed).join(''), this.#checksum);
+    this.#unsummed = 0;
   }
 }

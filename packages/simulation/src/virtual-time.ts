@@ -7,12 +7,22 @@
  */
 import { type Clock, invariant, type Timer } from '@quorate/core';
 
-interface Scheduled {
+class Scheduled implements Timer {
   readonly atMs: number;
   /** Breaks ties: events of one moment run in the order of asking. */
   readonly order: number;
   readonly run: () => void;
-  isCancelled: boolean;
+  isCancelled = false;
+
+  constructor(atMs: number, order: number, run: () => void) {
+    this.atMs = atMs;
+    this.order = order;
+    this.run = run;
+  }
+
+  cancel(): void {
+    this.isCancelled = true;
+  }
 }
 
 /** Simulations start at this wall time: a fixed moment, so that stamps are the same in every run. */
@@ -21,6 +31,7 @@ const wallStartMs = Date.UTC(2026, 0, 1);
 export class VirtualTime {
   #nowMs = 0;
   #order = 0;
+  #steps = 0;
   readonly #heap: Scheduled[] = [];
   #deferred: (() => void)[] = [];
 
@@ -32,13 +43,9 @@ export class VirtualTime {
   after(delayMs: number, run: () => void): Timer {
     invariant(delayMs >= 0, `a delay is not negative, got ${delayMs}`);
     this.#order += 1;
-    const scheduled: Scheduled = { atMs: this.#nowMs + delayMs, order: this.#order, run, isCancelled: false };
+    const scheduled = new Scheduled(this.#nowMs + delayMs, this.#order, run);
     this.#push(scheduled);
-    return {
-      cancel: () => {
-        scheduled.isCancelled = true;
-      },
-    };
+    return scheduled;
   }
 
   /** Runs `run` at the end of the present turn. */
@@ -46,25 +53,58 @@ export class VirtualTime {
     this.#deferred.push(run);
   }
 
-  /** Takes one step. @returns false when nothing is left to do */
-  async step(): Promise<boolean> {
+  /** Steps taken so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /**
+   * Takes step after step. One driver instead of a promise for each step: these are what a simulation consists of.
+   * @param isOver asked before each step; what it throws, and what a step throws, rejects
+   * @returns true as soon as `isOver` does, false when nothing is left to happen
+   */
+  runUntil(isOver: () => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const goOn = (): void => {
+        try {
+          if (this.#deferred.length > 0) this.#runDeferred();
+          else if (isOver()) return resolve(true);
+          else if (!this.#step()) return resolve(false);
+          whenPromisesHaveRun(goOn);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      goOn();
+    });
+  }
+
+  /** Runs what is deferred and every promise that is ready, until neither is left. */
+  settle(): Promise<boolean> {
+    let hasSettled = false;
+    this.defer(() => {
+      hasSettled = true;
+    });
+    return this.runUntil(() => hasSettled);
+  }
+
+  /** @returns false when nothing is left to do */
+  #step(): boolean {
     const next = this.#pop();
     if (next === undefined) return false;
     invariant(next.atMs >= this.#nowMs, 'time does not go back');
     this.#nowMs = next.atMs;
+    this.#steps += 1;
     next.run();
-    await this.settle();
+    this.#runDeferred();
     return true;
   }
 
-  /** Runs what is deferred and every promise that is ready, until neither is left. */
-  async settle(): Promise<void> {
-    do {
-      const deferred = this.#deferred;
-      this.#deferred = [];
-      for (const run of deferred) run();
-      await promisesReady();
-    } while (this.#deferred.length > 0);
+  #runDeferred(): void {
+    if (this.#deferred.length === 0) return;
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const run of deferred) run();
   }
 
   #push(scheduled: Scheduled): void {
@@ -110,9 +150,14 @@ function isBefore(a: Scheduled, b: Scheduled): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }
 
-/** Resolves when no promise can go on any more without new events: no real I/O is under way here. */
-function promisesReady(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+const ready = Promise.resolve();
+
+/**
+ * Runs `run` when no promise can go on any more without new events: no real I/O is under way here. A tick that
+ * a promise asks for comes when all promises that are ready are through; that costs no turn of the event loop.
+ */
+function whenPromisesHaveRun(run: () => void): void {
+  void ready.then(() => process.nextTick(run));
 }
 
 /** Something that a thread will do when it gets to it. */

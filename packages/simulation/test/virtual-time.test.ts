@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { NodeClock, VirtualTime } from '../src/virtual-time.ts';
 
 async function runAll(time: VirtualTime): Promise<void> {
-  while (await time.step());
+  expect(await time.runUntil(() => false)).toBe(false);
 }
 
 test('events run by time, those of one moment in the order of asking', async () => {
@@ -67,7 +67,7 @@ test('a clock that gains rings early by its own count, and one whose wall clock 
   clock.jumpWall(5_000);
   expect(clock.nowMs()).toBe(100);
   time.after(20, () => undefined);
-  await time.step();
+  await time.runUntil(() => time.nowMs >= 100);
   expect([clock.nowMs(), clock.wallMs() - wallMs]).toEqual([110, 5_010]);
 });
 

@@ -39,6 +39,8 @@ export interface SeedsResult {
   readonly staleReads: SimulationResult['staleReads'];
 }
 
+const youngMegabytes = 64;
+
 /** @param onSeed called after each seed with how many are done of how many */
 export async function simulateSeeds(
   options: SeedsOptions,
@@ -49,6 +51,8 @@ export async function simulateSeeds(
     maxThreads: options.threads,
     minThreads: options.threads,
     concurrentTasksPerWorker: 1,
+    // Nearly all that a run makes is garbage soon: with room to die young, it costs next to nothing.
+    resourceLimits: { maxYoungGenerationSizeMb: youngMegabytes },
   });
   let done = 0;
   try {

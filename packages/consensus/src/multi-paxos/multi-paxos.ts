@@ -32,8 +32,14 @@ export const multiPaxos: Protocol<MultiPaxosState, MultiPaxosMessage> = {
 
 function inspect(state: MultiPaxosState): ProtocolInspection {
   const { promised, log } = state;
+  const { role, leader, reign, commitIndex, lastIndex, snapshotIndex } = statusOf(state);
   return {
-    ...statusOf(state),
+    role,
+    leader,
+    reign,
+    commitIndex,
+    lastIndex,
+    snapshotIndex,
     entriesAbove: (slot) => log.range(nextSlot(laterSlot(slot, log.forgottenUpTo)), log.last),
     promisedReign: promised,
     votedFor: promised === noBallot ? undefined : state.options.members[proposerOf(promised)],

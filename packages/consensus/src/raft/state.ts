@@ -183,8 +183,14 @@ export function committedFrom(
 
 export function inspect(state: RaftState): ProtocolInspection {
   const { log, currentTerm, votedFor } = state;
+  const { role, leader, reign, commitIndex, lastIndex, snapshotIndex } = status(state);
   return {
-    ...status(state),
+    role,
+    leader,
+    reign,
+    commitIndex,
+    lastIndex,
+    snapshotIndex,
     entriesAbove(index) {
       const from = (Math.max(index, log.snapshot.index) + 1) as LogIndex;
       return from > log.lastIndex ? [] : log.between({ from, to: log.lastIndex });

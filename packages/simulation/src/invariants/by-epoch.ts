@@ -24,13 +24,22 @@ export class EpochInvariants {
   readonly #epochs = new Map<number, { readonly memory: InvariantMemory; readonly as: string }>();
   /** The epoch that each node was seen in last. */
   readonly #lastOf = new Map<NodeId, number>();
+  /** Those that were found to be what all take their epoch for. */
+  readonly #agreed = new WeakSet<EpochView>();
 
   /** Epochs that any voter has entered. */
   get count(): number {
     return this.#epochs.size;
   }
 
-  /** @param views every voter that a step has touched and that is up */
+  /** Whether the node is exactly as it was seen last in this epoch, and in no other since. */
+  knows(view: EpochNodeView): boolean {
+    const { node, epoch, isPresent } = view;
+    if (isPresent && this.#lastOf.get(node) !== epoch.number) return false;
+    return this.#agreed.has(epoch) && this.#epochs.get(epoch.number)?.memory.knows(view) === true;
+  }
+
+  /** @param views every voter that a step has changed and that is up */
   check(views: readonly EpochNodeView[]): string | undefined {
     const byEpoch = new Map<number, EpochNodeView[]>();
     for (const view of views) {
@@ -58,13 +67,16 @@ export class EpochInvariants {
   }
 
   #beginsOtherwise({ node, epoch }: EpochNodeView): string | undefined {
+    if (this.#agreed.has(epoch)) return undefined;
     const { number, algorithm, members, base, appointed } = epoch;
     const as = `${algorithm} on ${members.join(', ')} after ${base}, led by ${appointed ?? 'whom it elects'}`;
     const known = this.#epochs.get(number);
     if (known === undefined) {
       this.#epochs.set(number, { memory: new InvariantMemory({ algorithm, members, appointed }), as });
+      this.#agreed.add(epoch);
       return undefined;
     }
+    if (known.as === as) this.#agreed.add(epoch);
     return known.as === as ? undefined : `${node} takes epoch ${number} for ${as}; others for ${known.as}`;
   }
 }

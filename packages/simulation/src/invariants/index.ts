@@ -26,13 +26,15 @@ export const safetyProperties: Readonly<Record<string, SafetyProperty>> = {
   'chosen is held': chosenIsHeld,
 };
 
+const inOrder = Object.entries(safetyProperties);
+
 /**
- * @param views every node that a step has touched and that is up
+ * @param views every node that a step has changed and that is up
  * @returns which property is broken and how, or undefined
  */
 export function checkInvariants(views: readonly NodeView[], memory: InvariantMemory): string | undefined {
   memory.beginStep(views);
-  for (const [name, property] of Object.entries(safetyProperties)) {
+  for (const [name, property] of inOrder) {
     const violation = property(views, memory);
     if (violation !== undefined) return `${name}: ${violation}`;
   }

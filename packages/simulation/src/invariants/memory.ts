@@ -111,7 +111,26 @@ export class InvariantMemory {
       options.algorithm === 'multi-paxos' ? options.members.length + 1 - this.choosing : this.choosing;
   }
 
-  /** Takes in what the step has changed. Every node that was touched must be among the views. */
+  /** Whether the node is exactly as it was seen last, in all that a checker looks at. */
+  knows(view: NodeView): boolean {
+    const last = this.#now.get(view.node);
+    return (
+      last !== undefined &&
+      last.view.life === view.life &&
+      last.role === view.role &&
+      last.reign === view.reign &&
+      last.promisedReign === view.promisedReign &&
+      last.votedFor === view.votedFor &&
+      last.commitIndex === view.commitIndex &&
+      last.view.lastIndex === view.lastIndex &&
+      last.snapshotIndex === view.snapshotIndex &&
+      last.appliedIndex === view.appliedIndex &&
+      // What is committed was compared when it was, and stays.
+      areSameEntries(last.tail, view.entriesAbove(view.commitIndex))
+    );
+  }
+
+  /** Takes in what the step has changed. Every node that has changed must be among the views. */
   beginStep(views: readonly NodeView[]): void {
     this.chosenInStep = [];
     for (const view of views) {
@@ -174,21 +193,32 @@ function compareLogs(logs: {
 }): LogChange {
   const { held, base, seen } = logs;
   const added: Entry[] = [];
-  const kept = new Set<Entry>();
+  const lost: LogIndex[] = [];
   let previousReign: Reign | undefined;
   let at = 0;
-  for (const [place, entry] of held.entries()) {
-    while ((seen[at]?.index ?? Number.POSITIVE_INFINITY) < entry.index) at += 1;
+  const loseBefore = (index: number): void => {
+    for (let gone = seen[at]; gone !== undefined && gone.index < index; gone = seen[at]) {
+      lost.push(gone.index);
+      at += 1;
+    }
+  };
+  for (let place = 0; place < held.length; place++) {
+    const entry = held[place] as Entry;
+    loseBefore(entry.index);
     if (seen[at] === entry) {
-      kept.add(entry);
+      at += 1;
     } else if (entry.index > base) {
       const previous = held[place - 1];
       if (added.length === 0 && previous?.index === entry.index - 1) previousReign = previous.reign;
       added.push(entry);
     }
   }
-  const lost = seen.filter((entry) => !kept.has(entry));
-  return { added, previousReign, lost: lost.map(({ index }) => index) };
+  loseBefore(Number.POSITIVE_INFINITY);
+  return { added, previousReign, lost };
+}
+
+function areSameEntries(some: readonly Entry[], others: readonly Entry[]): boolean {
+  return some.length === others.length && some.every((entry, at) => entry === others[at]);
 }
 
 /** The same command at the same time: what the state machine is given. The reign may differ. */

@@ -12,13 +12,13 @@ import {
 } from '@quorate/consensus';
 import { errorToData, invariant, type NodeId, optionInvalid, seededRandom } from '@quorate/core';
 import registers, { type RegisterAudit } from '../registers.ts';
+import { SafetyWatch } from '../safety-watch.ts';
 import { SimulatedCluster } from '../simulated-cluster.ts';
 import type { SimulatedNode } from '../simulated-node.ts';
 import { Trace } from '../trace.ts';
 import { VirtualTime } from '../virtual-time.ts';
 import { Conversation } from './conversation.ts';
 import { Mail } from './mail.ts';
-import { SafetyWatch } from './safety-watch.ts';
 import { steered } from './steering.ts';
 
 type AnyProtocol = Protocol<unknown, unknown>;
@@ -166,16 +166,17 @@ export class Stage {
     this.time.after(forMs, () => {
       isOver = true;
     });
-    while (!isOver) await this.#step();
+    await this.#runUntil(() => isOver);
   }
 
   /** @throws ScenarioFailure if it does not come to hold in time */
   async until(holds: () => boolean, withinMs: number, what: string): Promise<void> {
     const endMs = this.time.nowMs + withinMs;
-    while (!holds()) {
+    await this.#runUntil(() => {
+      if (holds()) return true;
       if (this.time.nowMs > endMs) throw new ScenarioFailure(`not within ${withinMs} ms: ${what}`);
-      await this.#step();
-    }
+      return false;
+    });
   }
 
   /** Runs until `outcome` is settled; calls end by their own deadlines. */
@@ -232,10 +233,12 @@ export class Stage {
     return node.opened?.state.ask(['audit']) as RegisterAudit | undefined;
   }
 
-  async #step(): Promise<void> {
-    const wentOn = await this.time.step();
-    const violation = this.#built?.watch.check();
-    if (violation !== undefined) throw new ScenarioFailure(violation);
+  async #runUntil(isOver: () => boolean): Promise<void> {
+    const wentOn = await this.time.runUntil(() => {
+      const violation = this.#built?.watch.check();
+      if (violation !== undefined) throw new ScenarioFailure(violation);
+      return isOver();
+    });
     if (!wentOn) throw new ScenarioFailure('nothing is left to happen');
   }
 
