@@ -162,18 +162,21 @@ export class SimulatedCluster {
     this.#tellOfExit(name);
   }
 
-  /** The power of the node fails in the middle of the next operation that changes its disk. */
-  crashAtNextWrite(name: NodeId): void {
+  /**
+   * The power of the node fails in the middle of an operation that changes its disk.
+   * @param which as for {@link SimulatedNode.strikeAtWrite}
+   */
+  crashAtWrite(name: NodeId, which = 1): void {
     const node = this.node(name);
-    node.strikeAtNextWrite(() => {
+    node.strikeAtWrite(() => {
       if (node.runtime !== undefined) this.crash(name);
-    });
+    }, which);
   }
 
   /** Brings a node back that is down, and takes back a crash that has not happened. */
   revive(name: NodeId): void {
     const node = this.node(name);
-    node.strikeAtNextWrite(undefined);
+    node.strikeAtWrite(undefined);
     if (node.runtime === undefined) this.start(name);
   }
 

@@ -93,7 +93,8 @@ export class SimulatedNode {
   #diskId: string | undefined;
   /** The epoch in which it is to learn before it has a voice; undefined for a founding member. */
   #joins: OpenReplicaOptions['epoch'] | undefined;
-  #atNextWrite: (() => void) | undefined;
+  #atWrite: { left: number; readonly strike: () => void } | undefined;
+  #diskChanges = 0;
   #atNextSync: { readonly moment: 'during' | 'after'; readonly strike: () => void } | undefined;
   /** Something ran on this node since a checker last looked. */
   isTouched = false;
@@ -199,9 +200,17 @@ export class SimulatedNode {
     this.#atNextSync = { moment, strike };
   }
 
-  /** Runs `strike` in the middle of the next operation that changes the disk; undefined takes it back. */
-  strikeAtNextWrite(strike: (() => void) | undefined): void {
-    this.#atNextWrite = strike;
+  /**
+   * Runs `strike` in the middle of an operation that changes the disk; undefined takes it back.
+   * @param which 1 for the next such operation, 2 for the one after it
+   */
+  strikeAtWrite(strike: (() => void) | undefined, which = 1): void {
+    this.#atWrite = strike === undefined ? undefined : { left: which, strike };
+  }
+
+  /** Operations that changed the disk so far, over all lives. */
+  get diskChanges(): number {
+    return this.#diskChanges;
   }
 
   pause(): void {
@@ -271,11 +280,7 @@ export class SimulatedNode {
     const { time, trace, random } = this.#options;
     const clock = this.#clock;
     const latencyMs = this.#latencyMs(operation, random);
-    const strike = this.#atNextWrite;
-    if (strike !== undefined && changesDisk.has(operation.kind)) {
-      this.#atNextWrite = undefined;
-      time.after(latencyMs * random.next(), strike);
-    }
+    if (changesDisk.has(operation.kind)) this.#strikeIfDue(latencyMs);
     const atSync = operation.kind === 'datasync' ? this.#atNextSync : undefined;
     if (atSync !== undefined) this.#atNextSync = undefined;
     if (atSync?.moment === 'during') time.after(latencyMs / 2, atSync.strike);
@@ -289,6 +294,16 @@ export class SimulatedNode {
       // An event of the same moment, asked for later: everything that the sync lets go has gone by then.
       if (atSync?.moment === 'after') time.after(latencyMs, atSync.strike);
     });
+  }
+
+  #strikeIfDue(latencyMs: number): void {
+    this.#diskChanges += 1;
+    const atWrite = this.#atWrite;
+    if (atWrite === undefined) return;
+    atWrite.left -= 1;
+    if (atWrite.left > 0) return;
+    this.#atWrite = undefined;
+    this.#options.time.after(latencyMs * this.#options.random.next(), atWrite.strike);
   }
 
   #latencyMs({ kind }: DiskOperation, random: Random): number {

@@ -148,7 +148,7 @@ export class Striker {
       case 'crash-all':
         return members.map((name) => this.#bringDown(name, () => cluster.crash(name)));
       case 'crash-mid-write':
-        return [this.#bringDown(on, () => cluster.crashAtNextWrite(on))];
+        return [this.#bringDown(on, () => cluster.crashAtWrite(on))];
       case 'kill':
         return [this.#bringDown(on, () => cluster.kill(on))];
       case 'pause':

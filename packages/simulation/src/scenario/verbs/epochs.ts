@@ -4,7 +4,7 @@ import { SimulatedDisk } from '../../simulated-disk.ts';
 import type { Stage } from '../stage.ts';
 import { durationMs, type Verb, verb, wholeNumber } from '../verb.ts';
 
-interface Change {
+export interface Change {
   readonly algorithm?: string;
   readonly members?: readonly NodeId[];
   /** A member that begins anew on a blank disk. */
@@ -15,7 +15,7 @@ interface Change {
 const timeoutMsDefault = 10_000;
 
 /** What `Cluster.reconfigure` and `Cluster.replace` do, in the same order: admit, ask the leader, dismiss. */
-async function carryOut(stage: Stage, what: Change, timeoutMs: number): Promise<number> {
+export async function carryOut(stage: Stage, what: Change, timeoutMs: number): Promise<number> {
   const { cluster } = stage;
   const client = await stage.client(stage.speaker);
   const endMs = stage.time.nowMs + timeoutMs;
