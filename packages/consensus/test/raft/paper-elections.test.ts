@@ -7,10 +7,13 @@ import type { LogPosition } from '../../src/raft/log.ts';
 import type { RaftMessage } from '../../src/raft/message.ts';
 import { type RaftState, raft } from '../../src/raft/raft.ts';
 import { roleTable } from '../../src/raft/role-table.ts';
-import { LoneServer } from './lone-server.ts';
+import { appendOf, LoneServer } from './lone-server.ts';
 
 const clusterOf = (nodes: number, seed = 1): ProtocolCluster<RaftState, RaftMessage> =>
   new ProtocolCluster<RaftState, RaftMessage>({ protocol: raft, nodes, seed });
+
+const heartbeat = (term: number) =>
+  ({ type: 'heartbeat', term, commitIndex: 0, round: 1, rests: false }) as const;
 
 const voteRequest = (term: number, lastIndex = 0, lastTerm = 0) =>
   ({ type: 'vote-request', term, lastIndex, lastTerm, gaveWay: 0 }) as const;
@@ -44,6 +47,101 @@ describe('[Raft §5.1]', () => {
     const leader = new LoneServer().lead().listen();
     leader.pass(50);
     expect(leader.heard('append').map(({ to }) => to)).toEqual(['b', 'c']);
+  });
+});
+
+describe('[Raft §5.1]: how terms travel', () => {
+  test('followers are passive: they issue no requests on their own but simply respond', () => {
+    const server = new LoneServer({ term: 1 });
+    server.receive('b', heartbeat(1));
+    server.sync();
+    server.listen().pass(140);
+    server.propose('x');
+    server.step({ type: 'read', read: 1 });
+    expect(server.said).toEqual([]);
+    server.receive('b', heartbeat(1));
+    expect(server.said).toMatchObject([{ to: 'b', message: { type: 'heartbeat-reply' } }]);
+  });
+
+  test('the current term increases monotonically over time', () => {
+    const request = fc.oneof(
+      fc.integer({ min: 1, max: 9 }).map((term) => heartbeat(term)),
+      fc.integer({ min: 1, max: 9 }).map((term) => appendOf({ term, prev: [0, 0] })),
+      fc.integer({ min: 1, max: 9 }).map((term) => ({ type: 'heartbeat-reply', term, round: 0 }) as const),
+    );
+    fc.assert(
+      fc.property(fc.array(request, { maxLength: 20 }), (requests) => {
+        const server = new LoneServer();
+        let highest = 0;
+        for (const message of requests) {
+          // One leader a term.
+          server.receive(message.term % 2 === 0 ? 'b' : 'c', message);
+          highest = Math.max(highest, message.term);
+          expect(server.status.reign).toBe(highest);
+        }
+      }),
+    );
+  });
+
+  test('current terms are exchanged whenever servers communicate', () => {
+    const cluster = clusterOf(5);
+    let messages = 0;
+    cluster.onEffect = (node, effect) => {
+      if (effect.type !== 'send') return;
+      const { type, term } = effect.message;
+      messages += 1;
+      // Only a pre-vote speaks of a term that nobody is in yet.
+      const isPreVote = type === 'pre-vote-request' || type === 'pre-vote-reply';
+      if (!isPreVote) expect(term).toBe(cluster.status(node).reign);
+      else expect([0, 1]).toContain(term - cluster.status(node).reign);
+    };
+    for (const id of ['n1', 'n2', 'n3']) {
+      cluster.elect(id);
+      cluster.propose(id, 'x');
+      cluster.run(200);
+    }
+    expect(messages).toBeGreaterThan(100);
+  });
+
+  test('some servers may not observe an election or even entire terms', () => {
+    const cluster = clusterOf(5);
+    cluster.elect('n1');
+    cluster.run(100);
+    const first = cluster.status('n5').reign;
+    cluster.partition(['n1', 'n2', 'n3', 'n4'], ['n5']);
+    const seen = new Set<number>([first]);
+    cluster.onEffect = (node, effect) => {
+      if (node === 'n5' && effect.type === 'role') seen.add(effect.reign);
+    };
+    for (const id of ['n2', 'n3', 'n4']) cluster.elect(id);
+    cluster.heal();
+    cluster.run(1_000);
+    const last = cluster.status('n4').reign;
+    expect(last).toBeGreaterThanOrEqual(first + 3);
+    expect([...seen]).toEqual([first, last]);
+  });
+
+  test.each([
+    { request: appendOf({ term: 2, prev: [0, 0], terms: [2] }), reply: 'append-rejected' },
+    { request: heartbeat(2), reply: 'heartbeat-reply' },
+    { request: voteRequest(2, 9, 1), reply: 'vote-reply' },
+    { request: { ...voteRequest(2, 9, 1), type: 'pre-vote-request' } as const, reply: 'pre-vote-reply' },
+  ])('a server that receives a request with a stale term rejects it: $request.type', ({ request, reply }) => {
+    const server = new LoneServer({ term: 5, terms: [1] });
+    server.pass(150);
+    server.listen().receive('b', request);
+    server.sync();
+    expect(server.said).toMatchObject([{ to: 'b', message: { type: reply, term: 5 } }]);
+    expect(server.said[0]?.message).not.toMatchObject({ granted: true });
+    expect(server.status).toMatchObject({ role: 'follower', reign: 5, leader: undefined });
+    expect(server.terms).toEqual([1]);
+  });
+
+  test('nor does a server stand because of a stale word that it may', () => {
+    const server = new LoneServer({ term: 5 });
+    server.receive('b', heartbeat(5));
+    server.receive('b', { type: 'timeout-now', term: 4 });
+    expect(server.status).toMatchObject({ role: 'follower', reign: 5 });
   });
 });
 
@@ -116,6 +214,29 @@ describe('[Raft §5.2]', () => {
 });
 
 describe('[Raft §5.4.1]', () => {
+  test('RequestVote includes information about the candidate’s log: index and term of its last entry', () => {
+    const server = new LoneServer({ terms: [1, 1, 3] }).stand();
+    expect(server.heard('vote-request').map(({ message }) => message)).toMatchObject([
+      { lastIndex: 3, lastTerm: 3 },
+      { lastIndex: 3, lastTerm: 3 },
+    ]);
+  });
+
+  test('log entries only flow in one direction, from leaders to followers', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const cluster = clusterOf(5, seed);
+      cluster.onEffect = (node, effect) => {
+        if (effect.type !== 'send' || effect.message.type !== 'append') return;
+        expect(cluster.status(node).role).toBe('leader');
+      };
+      for (const id of ['n1', 'n3', 'n5']) {
+        cluster.elect(id);
+        cluster.propose(id, 'x', 'y');
+        cluster.run(100);
+      }
+    }
+  });
+
   const position = fc
     .record({ index: fc.nat({ max: 4 }), term: fc.nat({ max: 4 }) })
     .map((plain) => plain as LogPosition);

@@ -163,6 +163,40 @@ describe('[Raft §5.3]', () => {
     expect(indexes).toEqual([1, 2, 3, 4]);
   });
 
+  test('each entry stores a command with the term in which the leader received it, and its index in the log', () => {
+    const server = new LoneServer({ terms: [1, 4] }).lead();
+    server.propose('x');
+    const [, , noOp, entry] = raft.inspect(server.state).entriesAbove(0 as LogIndex);
+    expect(noOp).toMatchObject({ index: 3, reign: 5, payload: new Uint8Array(0) });
+    expect(entry).toMatchObject({ index: 4, reign: 5, payload: new TextEncoder().encode('x') });
+  });
+
+  test('a leader that comes to power takes no special action: it just begins normal operation', () => {
+    const server = new LoneServer({ terms: [1, 1, 2] }).lead();
+    expect(server.heard('append').map(({ message }) => [message.prevIndex, message.entries.length])).toEqual([
+      [3, 1],
+      [3, 1],
+    ]);
+    expect(server.said.map(({ message }) => message.type)).not.toContain('append-rejected');
+    expect(server.terms).toEqual([1, 1, 2, 3]);
+  });
+
+  test('the leader retries indefinitely, even after it has responded to the client', () => {
+    const cluster = agreed();
+    cluster.hold = ({ to }) => to === 'n3';
+    cluster.propose('n1', 'answered');
+    cluster.run(100);
+    expect(cluster.committedTexts('n1')).toContain('answered');
+    for (let second = 1; second <= 10; second++) {
+      cluster.dropHeld();
+      cluster.run(1_000);
+      expect(cluster.held.some(({ message }) => message.type === 'append')).toBe(true);
+    }
+    cluster.hold = () => false;
+    cluster.run(500);
+    expect(cluster.committedTexts('n3')).toContain('answered');
+  });
+
   test('AppendEntries includes the index and term of the entry that immediately precedes the new ones', () => {
     const server = new LoneServer({ terms: [1, 2] }).lead();
     expect(server.heard('append')).toMatchObject([
@@ -211,6 +245,15 @@ describe('[Raft §5.4]', () => {
     server.acknowledge('b', 2);
     server.acknowledge('c', 2);
     expect(server.status.commitIndex).toBe(0);
+  });
+
+  test('[Raft §5.4.2] entries retain their original term numbers when a leader replicates them', () => {
+    const server = new LoneServer({ terms: [1, 1, 2] }).lead().listen();
+    const { reign: term } = server.status;
+    server.receive('b', { type: 'append-rejected', term, prevIndex: 3, hintIndex: 0, hintTerm: 0 });
+    expect(
+      server.heard('append').flatMap(({ message }) => message.entries.map(({ reign }) => reign)),
+    ).toEqual([1, 1, 2, 3]);
   });
 
   test('[Raft fig. 8] (d) an entry of term 2 on a majority is overwritten by one of term 3', () => {
