@@ -4,7 +4,7 @@
  * Whoever waits for a worker that ends would wait for ever, because a post to it just vanishes: every
  * call of the control plane is also settled by the exit.
  */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { isMainThread, MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import type { NodeId } from './brand.ts';
 import { CodedError, type ErrorData, errorToData } from './coded-error.ts';
@@ -47,6 +47,8 @@ export interface NodeBirth {
 
 /** How long a thread may take to come to the point where it blocks. */
 const pauseTimeoutMs = 10_000;
+/** How much of the time to stop is kept for the end of a thread whose runtime did not stop. */
+const endingMs = 1_000;
 
 /** In Node since 16; TypeScript lists it with ES2024, which is not our target. */
 const { waitAsync } = Atomics as unknown as {
@@ -69,8 +71,9 @@ export class NodeHandle {
   readonly #control: Control;
   readonly #reports: MessagePort;
   readonly #pauseFlags = new Int32Array(new SharedArrayBuffer(8));
-  readonly #waiting = new Set<(exit: NodeExit) => void>();
+  readonly #waiting = new Set<() => void>();
   #exit: NodeExit | undefined;
+  #isEnding = false;
   #intent: 'killed' | 'stopped' | undefined;
   #pausing: Promise<void> | undefined;
 
@@ -94,8 +97,9 @@ export class NodeHandle {
     this.exited = this.#watchExit();
   }
 
+  /** Whether it can be asked anything: its thread has not ended, and nobody has told it to. */
   get isUp(): boolean {
-    return this.#exit === undefined;
+    return this.#exit === undefined && !this.#isEnding;
   }
 
   get isPaused(): boolean {
@@ -106,14 +110,14 @@ export class NodeHandle {
    * Asks something of the worker. @throws CodedError what it answers, or `ERR_STOPPED` when it ends first
    */
   call<T>(ask: (control: Control) => Promise<Outcome<T>>): Promise<T> {
-    if (this.#exit !== undefined) return Promise.reject(this.#ended(this.#exit));
+    if (!this.isUp) return Promise.reject(this.#ended());
     return new Promise<T>((resolve, reject) => {
-      const onExit = (exit: NodeExit): void => reject(this.#ended(exit));
-      this.#waiting.add(onExit);
+      const onEnd = (): void => reject(this.#ended());
+      this.#waiting.add(onEnd);
       ask(this.#control)
         .then(unwrap)
         .then(resolve, reject)
-        .finally(() => this.#waiting.delete(onExit));
+        .finally(() => this.#waiting.delete(onEnd));
     });
   }
 
@@ -149,32 +153,56 @@ export class NodeHandle {
     this.#pausing = undefined;
   }
 
-  /** Ends the thread wherever it is. Resolves when it has ended. */
+  /**
+   * Ends the thread wherever it is. Resolves when it has ended: in a call of the operating system that does
+   * not come back, on a disk that hangs, it cannot be ended.
+   */
   async kill(): Promise<void> {
     this.#intent ??= 'killed';
     await this.#terminate();
   }
 
-  /** Stops the runtime, then the thread; a runtime that takes longer than `withinMs` is killed. */
-  async stop(withinMs: number): Promise<void> {
+  /**
+   * Stops the runtime, then the thread; a runtime that takes too long is killed.
+   * @returns whether the thread has ended: after `withinMs` (one second at least) nobody waits for it
+   */
+  async stop(withinMs: number): Promise<boolean> {
     this.#intent ??= 'stopped';
+    const deadlineMs = performance.now() + withinMs;
     await this.resume();
-    let timer: NodeJS.Timeout | undefined;
-    const tooLong = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, withinMs);
-    });
     // A worker that ended by itself meanwhile has stopped, too.
     const stopped = this.call((control) => control.stop()).catch(() => {});
-    await Promise.race([stopped, tooLong]);
-    clearTimeout(timer);
-    await this.#terminate();
+    await settlesWithin(stopped, Math.max(0, withinMs - endingMs));
+    return settlesWithin(this.#terminate(), Math.max(endingMs, deadlineMs - performance.now()));
+  }
+
+  /**
+   * Nobody waits for the end of this thread any more, and neither shall the process: Node joins every thread
+   * before a process ends, one that is held by the kernel too, and would stay for ever.
+   */
+  abandon(): void {
+    this.#worker.unref();
+    this.#reports.close();
+    // Of a thread of the app's, the end is not the end of the process.
+    if (!isMainThread) return;
+    const endProcess = (): void => {
+      process.kill(process.pid, 'SIGKILL');
+    };
+    process.once('exit', endProcess);
+    void this.exited.then(() => process.off('exit', endProcess));
   }
 
   async #terminate(): Promise<void> {
-    const terminated = this.#worker.terminate();
+    this.#isEnding = true;
+    void this.#worker.terminate();
     this.#unblock();
-    await terminated;
+    this.#giveUpWaiting();
     await this.exited;
+  }
+
+  #giveUpWaiting(): void {
+    for (const onEnd of this.#waiting) onEnd();
+    this.#waiting.clear();
   }
 
   #unblock(): void {
@@ -192,8 +220,7 @@ export class NodeHandle {
         const exit = { reason: this.#reasonFor(failure), exitCode };
         this.#exit = failure === undefined ? exit : { ...exit, error: errorToData(failure) };
         this.#reports.close();
-        for (const onExit of this.#waiting) onExit(this.#exit);
-        this.#waiting.clear();
+        this.#giveUpWaiting();
         resolve(this.#exit);
       });
     });
@@ -206,8 +233,20 @@ export class NodeHandle {
     return this.#intent ?? 'exit';
   }
 
-  #ended({ reason, error }: NodeExit): CodedError {
+  #ended(): CodedError {
+    const { reason, error } = this.#exit ?? { reason: this.#intent ?? 'exit' };
     const line = `node ${this.node} is down: ${reason}${error === undefined ? '' : `: ${error.message}`}`;
     return new CodedError('ERR_STOPPED', line, { node: this.node, incarnation: this.incarnation, reason });
   }
+}
+
+/** Resolves when `done` has settled, or when that has taken too long. @returns whether it has settled */
+async function settlesWithin(done: Promise<void>, withinMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, withinMs, false);
+  });
+  const settled = await Promise.race([done.then(() => true), tooLong]);
+  clearTimeout(timer);
+  return settled;
 }

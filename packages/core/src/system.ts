@@ -39,7 +39,10 @@ export interface ActorSystemOptions {
   readonly limits?: NodeLimits;
   /** Heap limit of each node's thread in MiB. */
   readonly heapMiB?: number;
-  /** How long `stop` waits for a node's actors to let go before it ends the thread; default 10,000. */
+  /**
+   * How long `stop` may take, 1,000 at least: its last second is for threads whose actors have not let go by
+   * then. Default 10,000.
+   */
   readonly stopTimeoutMs?: number;
 }
 
@@ -86,6 +89,8 @@ export class ActorSystem {
   /** Of nodes that were removed. */
   readonly #nextIncarnation = new Map<NodeId, number>();
   readonly #restarting = new Map<NodeId, Promise<void>>();
+  /** Threads that were to end and have not: a call of the operating system has not come back. */
+  readonly #hanging = new Set<NodeHandle>();
   #stopping: Promise<void> | undefined;
 
   private constructor(options: ActorSystemOptions) {
@@ -197,6 +202,7 @@ export class ActorSystem {
     if (this.#stopping !== undefined) throw new CodedError('ERR_STOPPED', 'the system has stopped');
     const before = this.#handle(node);
     await before.kill();
+    if (this.#stopping !== undefined) throw new CodedError('ERR_STOPPED', 'the system has stopped');
     // The end is announced to the others before anything of the new life.
     await this.#announceDown(before, await before.exited);
     await this.#raise(node, before.incarnation + 1);
@@ -210,13 +216,16 @@ export class ActorSystem {
 
   /**
    * Starts one more node and wires it to every other.
-   * @throws CodedError `ERR_OPTION_INVALID` for a name that is taken or is none; `ERR_STOPPED`
+   * @throws CodedError `ERR_OPTION_INVALID` for a name that is taken or is none, or whose former thread has
+   *   not ended; `ERR_STOPPED`
    */
   async addNode(node: string): Promise<void> {
     if (this.#stopping !== undefined) throw new CodedError('ERR_STOPPED', 'the system has stopped');
     checkName('node', node);
     if (this.#handles.has(node as NodeId) || node === this.local.node)
       throw optionInvalid('node', node, 'a name that no node has');
+    if ([...this.#hanging].some((handle) => handle.node === node))
+      throw optionInvalid('node', node, 'the name of a node whose thread has ended');
     // A name that was used before goes on counting its lives, so that nobody takes the new one for the old.
     await this.#raise(node as NodeId, this.#nextIncarnation.get(node as NodeId) ?? 0);
     await Promise.all(
@@ -224,11 +233,11 @@ export class ActorSystem {
     );
   }
 
-  /** Ends the actors of `node` in order, then its thread, and forgets it. */
+  /** Ends the actors of `node` in order, then its thread, and forgets it; takes as long as `stop` may. */
   async removeNode(node: string): Promise<void> {
     const handle = this.#handle(node);
-    await handle.stop(this.#options.stopTimeoutMs ?? stopTimeoutMsDefault);
-    await this.#announceDown(handle, await handle.exited);
+    await this.#stopNode(handle);
+    await this.#announceDown(handle, { reason: 'stopped', exitCode: 1 });
     this.#handles.delete(handle.node);
     this.#nextIncarnation.set(handle.node, handle.incarnation + 1);
     for (const address of [...this.#placements.keys()]) {
@@ -287,10 +296,24 @@ export class ActorSystem {
     return this.#handle(node).call((control) => control.inspect());
   }
 
-  /** Ends every actor and every thread. Asks under way fail with `ERR_STOPPED`. Idempotent. */
+  /**
+   * Ends every actor and every thread. Asks under way fail with `ERR_STOPPED`. Idempotent. A thread that is
+   * in a call of the operating system which does not come back is not waited for: see {@link threadsEnded}.
+   * A process that comes to its end before that thread does is ended by SIGKILL, as Node would wait for ever.
+   */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  /** The nodes whose threads were to end and have not, because a call of the operating system has not come back. */
+  get hanging(): readonly NodeId[] {
+    return [...this.#hanging].map((handle) => handle.node);
+  }
+
+  /** Resolves when no thread is left that was there when it was called. */
+  async threadsEnded(): Promise<void> {
+    await Promise.all([...this.#handles.values(), ...this.#hanging].map((handle) => handle.exited));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -298,10 +321,15 @@ export class ActorSystem {
   }
 
   async #stop(): Promise<void> {
-    const withinMs = this.#options.stopTimeoutMs ?? stopTimeoutMsDefault;
-    await Promise.allSettled(this.#restarting.values());
-    await Promise.all([...this.#handles.values()].map((handle) => handle.stop(withinMs)));
+    await Promise.all([...this.#handles.values()].map((handle) => this.#stopNode(handle)));
     await this.local.stop();
+  }
+
+  async #stopNode(handle: NodeHandle): Promise<void> {
+    if (await handle.stop(this.#options.stopTimeoutMs ?? stopTimeoutMsDefault)) return;
+    this.#hanging.add(handle);
+    handle.abandon();
+    void handle.exited.then(() => this.#hanging.delete(handle));
   }
 
   /** Starts the thread of `node` and wires it to the local node. */

@@ -1,9 +1,13 @@
 /** The actor system on real threads: what a user sees when nodes work, die, hang and are cut off. */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { constants, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ActorSystem, type ActorSystemEvents, type ActorSystemOptions } from '@quorate/core';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const module = (name: string): URL => new URL(`./threads/${name}`, import.meta.url);
 const probeUrl = module('probe.mjs');
@@ -303,6 +307,66 @@ test('after stop nothing keeps the process alive, and what was asked has failed'
   const program = fileURLToPath(module('leave-running.mjs'));
   const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 30_000 });
   expect(stdout.trim().split('\n')).toEqual(['used', 'ERR_STOPPED']);
+});
+
+describe('a thread that the kernel holds', () => {
+  let pipe: string;
+
+  /** Has the thread of `node` open the pipe, which does not come back. @returns what was asked of it */
+  async function hold(system: ActorSystem, node: string): Promise<{ asked: Promise<unknown> }> {
+    const asked = (await probeAt(system, `${node}/probe`)).ask({ do: 'hold', pipe }, { timeoutMs });
+    asked.catch(() => undefined);
+    await eventually(async () => existsSync(`${pipe}.held`), Boolean);
+    return { asked };
+  }
+
+  /** Lets go whoever opens the pipe to read. */
+  async function letGo(): Promise<void> {
+    const end = await open(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+    await end.close();
+  }
+
+  beforeEach(() => {
+    pipe = join(mkdtempSync(join(tmpdir(), 'quorate-held-')), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    return () => rmSync(dirname(pipe), { recursive: true });
+  });
+
+  test('is not waited for by stop, whose time is bounded, but by who asks for it', async () => {
+    const system = await start(['a', 'b'], { stopTimeoutMs: 1_000 });
+    const { asked } = await hold(system, 'a');
+    const startMs = performance.now();
+    await Promise.all([system.stop(), expect(asked).rejects.toMatchObject({ code: 'ERR_STOPPED' })]);
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+    expect(system.hanging).toEqual(['a']);
+    await letGo();
+    await system.threadsEnded();
+    expect(system.hanging).toEqual([]);
+  });
+
+  test('keeps the name of its node, which is given again when it has ended', async () => {
+    const system = await start(['a', 'b'], { stopTimeoutMs: 1_000 });
+    await hold(system, 'a');
+    await system.removeNode('a');
+    expect(system.nodes).toEqual(['b']);
+    await expect(system.addNode('a')).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' });
+    await letGo();
+    await eventually(
+      () =>
+        system.addNode('a').then(
+          () => true,
+          () => false,
+        ),
+      (isAdded) => isAdded,
+    );
+    expect(system.isUp('a')).toBe(true);
+  });
+
+  test('of a stopped system keeps no process alive', async () => {
+    const program = fileURLToPath(module('leave-held.mjs'));
+    const ran = promisify(execFile)(process.execPath, [program, pipe], { timeout: 30_000 });
+    await expect(ran).rejects.toMatchObject({ killed: false, signal: 'SIGKILL', stdout: 'stopped\n' });
+  });
 });
 
 test('a stopped system does nothing any more, and says so', async () => {

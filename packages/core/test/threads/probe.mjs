@@ -1,4 +1,5 @@
 /** An actor that does what it is told, good or bad: the subject of tests with real threads. */
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import { defineActor } from '@quorate/core';
 
@@ -28,6 +29,10 @@ export default defineActor((context) => {
     exhaust: () => {
       const hoard = [];
       while (true) hoard.push(Array.from({ length: 10_000 }, () => ({})));
+    },
+    hold: ({ pipe }) => {
+      writeFileSync(`${pipe}.held`, '');
+      closeSync(openSync(pipe, 'r'));
     },
     spin: ({ forMs }) => {
       const untilMs = performance.now() + forMs;
