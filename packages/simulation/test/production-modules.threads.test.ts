@@ -36,7 +36,10 @@ const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
   ],
   'the real disk, and a twin of it that the simulated disk makes superfluous': [
     'storage/directory-lock.js',
+    'storage/disk-thread-entry.js',
+    'storage/disk-thread.js',
     'storage/node-file-system.js',
+    'storage/system-calls.js',
     'storage/tracing-file-system.js',
   ],
   'the real clock': ['core/clock.js'],

@@ -7,7 +7,7 @@
 import { crc32 } from 'node:zlib';
 import { CodedError, type Random } from '@quorate/core';
 import { errnoOf } from './disk-error.ts';
-import type { FileSystem } from './file-system.ts';
+import { type FileSystem, writeDurably } from './file-system.ts';
 
 /** What a node directory says of itself. */
 export interface Superblock {
@@ -181,8 +181,7 @@ async function writeSuperblock(fileSystem: FileSystem, directory: string, block:
   });
   await fileSystem.remove(temporary);
   const file = await fileSystem.open(temporary, 'create');
-  await file.write([new TextEncoder().encode(`${line}\n${checksumOf(line)}\n`)], 0);
-  await file.datasync();
+  await writeDurably(file, [new TextEncoder().encode(`${line}\n${checksumOf(line)}\n`)], 0);
   await file.close();
   await fileSystem.rename(temporary, `${directory}/${superblockName}`);
   await fileSystem.syncDirectory(directory);

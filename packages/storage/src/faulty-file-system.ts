@@ -6,7 +6,7 @@
 import type { Clock, Random } from '@quorate/core';
 import { diskError } from './disk-error.ts';
 import { type DiskOperation, type DiskOperationKind, totalBytes } from './disk-operation.ts';
-import { type File, type FileSystem, sectorBytes } from './file-system.ts';
+import { type File, type FileSystem, sectorBytes, writeDurably } from './file-system.ts';
 
 /** The errors that can be had on purpose: a failed device, a full one, a read-only one. */
 export type FaultErrno = 'EIO' | 'ENOSPC' | 'EROFS';
@@ -94,7 +94,7 @@ function faultyFile(file: File, path: string, faults: Faults): File {
     await faults.pass({ kind, path, bytes: 0 });
     return run();
   };
-  return {
+  const faulty: File = {
     read: (into, position) => through('read', () => file.read(into, position)),
     write: async (buffers, position) => {
       try {
@@ -112,6 +112,14 @@ function faultyFile(file: File, path: string, faults: Faults): File {
     // Closing is never made to fail: what it would leave open is ours, not the disk's.
     close: () => file.close(),
   };
+  const inOne = file.writeDurably;
+  if (inOne === undefined) return faulty;
+  return {
+    ...faulty,
+    // On a sick disk each half fails, hangs and is late by itself.
+    writeDurably: (buffers, position) =>
+      faults.areNone ? inOne.call(file, buffers, position) : writeDurably(faulty, buffers, position),
+  };
 }
 
 class Faults {
@@ -127,6 +135,10 @@ class Faults {
 
   get counts(): FaultCounts {
     return { ...this.#counts };
+  }
+
+  get areNone(): boolean {
+    return Object.keys(this.#conditions).length === 0;
   }
 
   set(conditions: DiskConditions): void {

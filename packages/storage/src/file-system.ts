@@ -20,9 +20,22 @@ export interface File {
   write(buffers: readonly Uint8Array[], position: number): Promise<void>;
   /** Resolves when all that was written to this file before the call survives a power loss (`fdatasync`). */
   datasync(): Promise<void>;
+  /** `write`, then `datasync`, as one call: where each of them wakes another thread. See {@link writeDurably}. */
+  readonly writeDurably?: (buffers: readonly Uint8Array[], position: number) => Promise<void>;
   sizeBytes(): Promise<number>;
   truncate(sizeBytes: number): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Writes all of `buffers` from `position`; resolves when it, and all written before, survives a power loss. */
+export async function writeDurably(
+  file: File,
+  buffers: readonly Uint8Array[],
+  position: number,
+): Promise<void> {
+  if (file.writeDurably !== undefined) return file.writeDurably(buffers, position);
+  await file.write(buffers, position);
+  await file.datasync();
 }
 
 /** `read`: must exist. `update`: must exist, read and write. `create`: must not exist, read and write. */

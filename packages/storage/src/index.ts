@@ -10,6 +10,7 @@ export {
 export { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 export { asDiskError, diskError, errnoOf } from './disk-error.ts';
 export type { DiskOperation, DiskOperationKind } from './disk-operation.ts';
+export { type DiskThread, startDiskThread } from './disk-thread.ts';
 export {
   type DiskConditions,
   type FaultCounts,
@@ -18,7 +19,7 @@ export {
   type FaultyOptions,
   faultyFileSystem,
 } from './faulty-file-system.ts';
-export { type File, type FileSystem, type OpenMode, sectorBytes } from './file-system.ts';
+export { type File, type FileSystem, type OpenMode, sectorBytes, writeDurably } from './file-system.ts';
 export { entryRanges, type SegmentFrame } from './frame-decoding.ts';
 export { type CrashReport, MemoryFileSystem, type MemoryFileSystemOptions } from './memory-file-system.ts';
 export { nodeFileSystem } from './node-file-system.ts';

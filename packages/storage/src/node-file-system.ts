@@ -1,34 +1,32 @@
 /**
- * The disk port over Node's `fs`: every call runs in libuv's pool, none blocks the event loop.
- *
- * The callback functions of `fs` are used rather than `fs.promises`: a `FileHandle` costs an object and
- * a microtask more for each of the two calls that a group commit consists of.
+ * The disk port over a real file system: short reads and writes are continued, directories are synced
+ * where a name came to stand in them, and every failure gets one of our codes.
  */
-import fs from 'node:fs';
 import { dirname } from 'node:path';
 import { diskError, errnoOf } from './disk-error.ts';
 import { totalBytes } from './disk-operation.ts';
 import type { File, FileSystem, OpenMode } from './file-system.ts';
+import { poolCalls, type SystemCalls } from './system-calls.ts';
 
 const flags: Readonly<Record<OpenMode, string>> = { read: 'r', update: 'r+', create: 'wx+' };
 
-type Callback<T> = (error: NodeJS.ErrnoException | null, result: T) => void;
-
-/** One call of `fs` as a promise that rejects with a coded error. */
-function call<T>(operation: string, path: string, start: (done: Callback<T>) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    start((error, result) => {
-      if (error === null || error === undefined) resolve(result);
-      else reject(diskError(error.code ?? 'UNKNOWN', operation, path, error));
-    });
-  });
+/** Waits for one call; a failure becomes a coded error that names the operation and the path. */
+async function coded<T>(operation: string, path: string, called: Promise<T>): Promise<T> {
+  try {
+    return await called;
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    throw diskError(typeof code === 'string' ? code : 'UNKNOWN', operation, path, error);
+  }
 }
 
 class NodeFile implements File {
+  readonly #calls: SystemCalls;
   readonly #descriptor: number;
   readonly #path: string;
 
-  constructor(descriptor: number, path: string) {
+  constructor(calls: SystemCalls, descriptor: number, path: string) {
+    this.#calls = calls;
     this.#descriptor = descriptor;
     this.#path = path;
   }
@@ -36,10 +34,8 @@ class NodeFile implements File {
   async read(into: Uint8Array, position: number): Promise<number> {
     let done = 0;
     while (done < into.byteLength) {
-      const from = done;
-      const taken = await call<number>('read', this.#path, (callback) =>
-        fs.read(this.#descriptor, into, from, into.byteLength - from, position + from, callback),
-      );
+      const called = this.#calls.read(this.#descriptor, into.subarray(done), position + done);
+      const taken = await coded('read', this.#path, called);
       if (taken === 0) break;
       done += taken;
     }
@@ -47,10 +43,10 @@ class NodeFile implements File {
   }
 
   async write(buffers: readonly Uint8Array[], position: number): Promise<void> {
-    let left = buffers.filter((buffer) => buffer.byteLength > 0);
+    let left = withoutEmpty(buffers);
     let at = position;
     while (left.length > 0) {
-      const written = await this.#writeOnce(left, at);
+      const written = await coded('write', this.#path, this.#calls.write(this.#descriptor, left, at));
       // A call that takes nothing and reports nothing would be repeated for ever.
       if (written === 0) throw diskError('EIO', 'write', this.#path);
       at += written;
@@ -58,36 +54,35 @@ class NodeFile implements File {
     }
   }
 
-  #writeOnce(buffers: readonly Uint8Array[], position: number): Promise<number> {
-    return call<number>('write', this.#path, (callback) =>
-      fs.writev(this.#descriptor, buffers as Uint8Array[], position, (error, written) =>
-        callback(error, written),
-      ),
-    );
+  async writeDurably(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    const whole = withoutEmpty(buffers);
+    if (whole.length === 0) return this.datasync();
+    const called = this.#calls.writeDurably(this.#descriptor, whole, position);
+    const written = await coded('write-durably', this.#path, called);
+    if (written === totalBytes(whole)) return;
+    await this.write(skipBytes(whole, written), position + written);
+    await this.datasync();
   }
 
   datasync(): Promise<void> {
-    return call<void>('datasync', this.#path, (done) =>
-      fs.fdatasync(this.#descriptor, (error) => done(error, undefined)),
-    );
+    return coded('datasync', this.#path, this.#calls.datasync(this.#descriptor));
   }
 
-  async sizeBytes(): Promise<number> {
-    const stats = await call<fs.Stats>('size', this.#path, (done) => fs.fstat(this.#descriptor, done));
-    return stats.size;
+  sizeBytes(): Promise<number> {
+    return coded('size', this.#path, this.#calls.sizeBytes(this.#descriptor));
   }
 
   truncate(sizeBytes: number): Promise<void> {
-    return call<void>('truncate', this.#path, (done) =>
-      fs.ftruncate(this.#descriptor, sizeBytes, (error) => done(error, undefined)),
-    );
+    return coded('truncate', this.#path, this.#calls.truncate(this.#descriptor, sizeBytes));
   }
 
   close(): Promise<void> {
-    return call<void>('close', this.#path, (done) =>
-      fs.close(this.#descriptor, (error) => done(error ?? null, undefined)),
-    );
+    return coded('close', this.#path, this.#calls.close(this.#descriptor));
   }
+}
+
+function withoutEmpty(buffers: readonly Uint8Array[]): readonly Uint8Array[] {
+  return buffers.filter((buffer) => buffer.byteLength > 0);
 }
 
 /** What is left of `buffers` after their first `bytes`. */
@@ -101,83 +96,70 @@ function skipBytes(buffers: readonly Uint8Array[], bytes: number): Uint8Array[] 
   return left;
 }
 
-async function syncDirectory(directory: string): Promise<void> {
-  const descriptor = await call<number>('sync-directory', directory, (done) => fs.open(directory, 'r', done));
-  try {
-    await call<void>('sync-directory', directory, (done) =>
-      fs.fsync(descriptor, (error) => done(error, undefined)),
-    );
-  } finally {
-    await call<void>('close', directory, (done) =>
-      fs.close(descriptor, (error) => done(error ?? null, undefined)),
-    );
-  }
-}
-
 /**
- * Makes the directory and those above it, and syncs each one in which a new name came to stand.
- * Not `recursive: true`, which on Node 20 turns for ever where a directory can never be made (`/proc/x`).
- */
-async function makeDirectory(directory: string): Promise<void> {
-  const made = await makeOne(directory);
-  if (made === 'exists') return;
-  if (made === 'no-parent') {
-    const parent = dirname(directory);
-    if (parent === directory) throw diskError('ENOENT', 'make-directory', directory);
-    await makeDirectory(parent);
-    if ((await makeOne(directory)) === 'no-parent') throw diskError('ENOENT', 'make-directory', directory);
-  }
-  await syncDirectory(dirname(directory));
-}
-
-async function makeOne(directory: string): Promise<'made' | 'exists' | 'no-parent'> {
-  try {
-    await call<void>('make-directory', directory, (done) =>
-      fs.mkdir(directory, (error) => done(error, undefined)),
-    );
-    return 'made';
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT') return 'no-parent';
-    if (errno !== 'EEXIST') throw error;
-  }
-  const stats = await call<fs.Stats>('make-directory', directory, (done) => fs.stat(directory, done));
-  if (!stats.isDirectory()) throw diskError('ENOTDIR', 'make-directory', directory);
-  return 'exists';
-}
-
-async function list(directory: string): Promise<readonly string[]> {
-  try {
-    const names = await call<string[]>('list', directory, (done) => fs.readdir(directory, done));
-    return names.sort();
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-async function remove(path: string): Promise<void> {
-  await call<void>('remove', path, (done) =>
-    fs.unlink(path, (error) => done(error?.code === 'ENOENT' ? null : error, undefined)),
-  );
-}
-
-/**
- * The real disk. Paths are absolute. Errors are `ERR_DISK_FULL` for `ENOSPC` and `EDQUOT`, otherwise
+ * The real disk, by the `calls` that are given: without any, each one runs in libuv's pool, which all of
+ * the process shares. Paths are absolute. Errors are `ERR_DISK_FULL` for `ENOSPC` and `EDQUOT`, otherwise
  * `ERR_DISK_FAILED`, with the system's name in `details.errno`.
  */
-export function nodeFileSystem(): FileSystem {
+export function nodeFileSystem(calls: SystemCalls = poolCalls): FileSystem {
+  const syncDirectory = async (directory: string): Promise<void> => {
+    const descriptor = await coded('sync-directory', directory, calls.open(directory, 'r'));
+    try {
+      await coded('sync-directory', directory, calls.sync(descriptor));
+    } finally {
+      await coded('close', directory, calls.close(descriptor));
+    }
+  };
+
+  const makeOne = async (directory: string): Promise<'made' | 'exists' | 'no-parent'> => {
+    try {
+      await coded('make-directory', directory, calls.makeDirectory(directory));
+      return 'made';
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'ENOENT') return 'no-parent';
+      if (errno !== 'EEXIST') throw error;
+    }
+    if (await coded('make-directory', directory, calls.isDirectory(directory))) return 'exists';
+    throw diskError('ENOTDIR', 'make-directory', directory);
+  };
+
+  // Each directory in which a new name came to stand is synced. Not `recursive: true`, which on Node 20
+  // turns for ever where a directory can never be made (`/proc/x`).
+  const makeDirectory = async (directory: string): Promise<void> => {
+    const made = await makeOne(directory);
+    if (made === 'exists') return;
+    if (made === 'no-parent') {
+      const parent = dirname(directory);
+      if (parent === directory) throw diskError('ENOENT', 'make-directory', directory);
+      await makeDirectory(parent);
+      if ((await makeOne(directory)) === 'no-parent') throw diskError('ENOENT', 'make-directory', directory);
+    }
+    await syncDirectory(dirname(directory));
+  };
+
   return {
     async open(path, mode) {
       const kind = mode === 'create' ? 'create' : 'open';
-      const descriptor = await call<number>(kind, path, (done) => fs.open(path, flags[mode], done));
-      return new NodeFile(descriptor, path);
+      return new NodeFile(calls, await coded(kind, path, calls.open(path, flags[mode])), path);
     },
-    list,
+    async list(directory) {
+      try {
+        return (await coded('list', directory, calls.list(directory))).sort();
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return [];
+        throw error;
+      }
+    },
     makeDirectory,
-    rename: (from, to) =>
-      call<void>('rename', from, (done) => fs.rename(from, to, (error) => done(error, undefined))),
-    remove,
+    rename: (from, to) => coded('rename', from, calls.rename(from, to)),
+    async remove(path) {
+      try {
+        await coded('remove', path, calls.remove(path));
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOENT') throw error;
+      }
+    },
     syncDirectory,
   };
 }

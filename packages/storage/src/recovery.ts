@@ -6,7 +6,7 @@
  */
 import { CodedError } from '@quorate/core';
 import { Catalog } from './catalog.ts';
-import type { File } from './file-system.ts';
+import { type File, writeDurably } from './file-system.ts';
 import type { SegmentFrame } from './frame-decoding.ts';
 import type { RecoveredLog } from './record.ts';
 import { Replay } from './replay.ts';
@@ -202,8 +202,7 @@ async function repairTail(place: SegmentPlace, { sequence, bytes, scan }: ReadSe
   const lastCommit = bytes.subarray(scan.lastCommit, scan.end);
   const cut = new Uint8Array(Math.max(0, scan.dataEnd - scan.end));
   return orClose(segment, async () => {
-    await segment.file.write([lastCommit, cut], scan.lastCommit);
-    await segment.file.datasync();
+    await writeDurably(segment.file, [lastCommit, cut], scan.lastCommit);
   });
 }
 

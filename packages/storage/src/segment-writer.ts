@@ -6,6 +6,7 @@
  * when it rejects, nothing is known about it, and the writer must not be used again.
  */
 import type { Catalog, Pinning } from './catalog.ts';
+import { writeDurably } from './file-system.ts';
 import { ForwardCopy } from './forward-copy.ts';
 import { commitFrameBytes } from './frame.ts';
 import { FrameBuffer } from './frame-buffer.ts';
@@ -122,8 +123,7 @@ export class SegmentWriter {
     });
     frames.place(active.seed, this.#position);
     for (const record of records) this.#catalog.apply(record, active.sequence);
-    await active.file.write([frames.view()], this.#position);
-    await active.file.datasync();
+    await writeDurably(active.file, [frames.view()], this.#position);
     this.#position += frames.length;
     return frames.length;
   }
@@ -141,8 +141,7 @@ export class SegmentWriter {
     // leaves of it reads as zeroes.
     await extendSegment(segment, bytes);
     frames.place(segment.seed, head.length, commitFrameBytes);
-    await segment.file.write([head.view(), frames.view(commitFrameBytes)], 0);
-    await segment.file.datasync();
+    await writeDurably(segment.file, [head.view(), frames.view(commitFrameBytes)], 0);
     const retired = this.#active;
     if (retired !== undefined) {
       this.#ends.set(retired.sequence, this.#position);

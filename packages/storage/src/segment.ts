@@ -3,7 +3,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { CodedError, invariant } from '@quorate/core';
-import type { File, FileSystem } from './file-system.ts';
+import { type File, type FileSystem, writeDurably } from './file-system.ts';
 import { getUint53, putUint53, segmentSeed } from './frame.ts';
 
 export const segmentHeaderBytes = 128;
@@ -12,7 +12,7 @@ const magic = new TextEncoder().encode('QUORATEL');
 const diskIdAt = 64;
 export const diskIdBytesMax = segmentHeaderBytes - diskIdAt;
 /** How much zero is written before it is synced, so that a commit that comes between waits little. */
-const zeroChunk = new Uint8Array(1024 * 1024);
+const zeroChunk = new Uint8Array(new SharedArrayBuffer(1024 * 1024));
 
 /** What a segment file says of itself before its first commit. */
 export interface SegmentHeader {
@@ -150,8 +150,7 @@ export async function orClose(segment: Segment, work: () => Promise<void>): Prom
 export async function extendSegment(segment: Segment, sizeBytes: number): Promise<void> {
   while (segment.sizeBytes < sizeBytes) {
     const bytes = Math.min(zeroChunk.byteLength, sizeBytes - segment.sizeBytes);
-    await segment.file.write([zeroChunk.subarray(0, bytes)], segment.sizeBytes);
-    await segment.file.datasync();
+    await writeDurably(segment.file, [zeroChunk.subarray(0, bytes)], segment.sizeBytes);
     segment.sizeBytes += bytes;
   }
 }

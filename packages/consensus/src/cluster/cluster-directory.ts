@@ -5,7 +5,7 @@
  * a restart this file wins over the options, because the logs were written under it.
  */
 import { CodedError, integer, list, messageOf, type NodeId, text } from '@quorate/core';
-import { type FileSystem, readNodeDirectory } from '@quorate/storage';
+import { type FileSystem, readNodeDirectory, writeDurably } from '@quorate/storage';
 
 export interface ClusterIdentity {
   readonly clusterId: string;
@@ -145,8 +145,7 @@ export async function writeIdentity(
   await fileSystem.remove(temporary);
   const file = await fileSystem.open(temporary, 'create');
   try {
-    await file.write([Buffer.from(`${JSON.stringify({ format, ...identity }, undefined, 2)}\n`)], 0);
-    await file.datasync();
+    await writeDurably(file, [Buffer.from(`${JSON.stringify({ format, ...identity }, undefined, 2)}\n`)], 0);
   } finally {
     await file.close();
   }

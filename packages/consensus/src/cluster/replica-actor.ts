@@ -6,10 +6,11 @@
 import { type Behavior, CodedError, defineActor, InvariantError, loadModule, messageOf } from '@quorate/core';
 import {
   type DiskConditions,
+  type DiskThread,
   type FileSystem,
   faultyFileSystem,
   MemoryFileSystem,
-  nodeFileSystem,
+  startDiskThread,
   tracingFileSystem,
 } from '@quorate/storage';
 import { type OpenReplicaOptions, openReplica, type ReplicaTuning } from '../replica/open-replica.ts';
@@ -73,8 +74,16 @@ export default defineActor<unknown, unknown>(async (context): Promise<Behavior<u
 
 function baseFileSystem({ directory, traceFile }: ReplicaArgument): FileSystem {
   if (directory === undefined) return new MemoryFileSystem();
-  if (traceFile === undefined) return nodeFileSystem();
-  return tracingFileSystem(nodeFileSystem(), traceWriter(traceFile), { nowMs: traceNowMs, withBytes: true });
+  if (traceFile === undefined) return ownDisk();
+  return tracingFileSystem(ownDisk(), traceWriter(traceFile), { nowMs: traceNowMs, withBytes: true });
+}
+
+let diskThread: DiskThread | undefined;
+
+/** The disk of this node has a thread of its own, which ends with the node's: one that hangs is nobody else's. */
+function ownDisk(): FileSystem {
+  diskThread ??= startDiskThread();
+  return diskThread.fileSystem;
 }
 
 function isDiskFault(message: unknown): message is DiskFaultMessage {
