@@ -157,6 +157,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
         nodes: [...identity.members, ...identity.joining],
         localNode: clientNodeName,
         log: warningsOnly(events),
+        stopTimeoutMs: checked.stopTimeoutMs,
       });
       const parts = { system, identity, options: checked, release };
       const cluster = new Cluster<D>(parts, await startClient(parts, events), events);
@@ -168,7 +169,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     } catch (error) {
       await system?.stop();
       await withdraw();
-      await release();
+      await (system === undefined ? release() : releaseAfter(system, release));
       throw error;
     }
   }
@@ -230,7 +231,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
    * Readmits a member whose disk is gone: starts it blank, lets it learn without a voice, and gives it its voice
    * back in a new epoch. What its folder held is kept beside. Resolves with the number of that epoch.
    *
-   * @throws CodedError as {@link reconfigure}
+   * @throws CodedError as {@link reconfigure}; `ERR_DISK_FAILED` while a disk that hangs keeps its thread from ending
    */
   async replace(node: string, options: CallOptions = {}): Promise<number> {
     return this.#epochs.replace(node, options);
@@ -249,6 +250,10 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   /**
    * Ends every thread and lets go of the directory. Calls that wait reject with `ERR_STOPPED` if they were
    * never sent and `ERR_OUTCOME_UNKNOWN` if they were. Nothing acknowledged is lost: it is on the disk.
+   *
+   * Takes no longer than `stopTimeoutMs`. A thread that waits for a disk which hangs cannot be ended before
+   * the disk lets go, and might write then: a `warning` names it, and the directory stays taken until then. A
+   * process that exits meanwhile does so by SIGKILL: Node would wait for that thread.
    */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
@@ -261,8 +266,12 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
 
   async #stop(): Promise<void> {
     this.#client.stop();
-    await this.#parts.system.stop();
-    await this.#parts.release();
+    const { system, release } = this.#parts;
+    await system.stop();
+    const hanging = await releaseAfter(system, release);
+    if (hanging.length === 0) return;
+    const message = `the disk of ${hanging.join(', ')} hangs: the directory stays taken until it lets go`;
+    this.#emit('warning', { message });
   }
 
   async #restart(node: string): Promise<void> {
@@ -399,6 +408,18 @@ function startClient({ system, identity, options }: Parts, events: EventEmitter)
     });
     system.local.spawn('client', definition, { mailbox: { capacity: 1_000_000 } });
   });
+}
+
+/**
+ * Lets go of the directory once no thread of the stopped system can write there any more. Nobody waits for
+ * threads that hang. @returns the nodes whose threads do
+ */
+async function releaseAfter(system: ActorSystem, release: () => Promise<void>): Promise<readonly NodeId[]> {
+  const { hanging } = system;
+  const released = system.threadsEnded().then(release);
+  if (hanging.length === 0) await released;
+  else released.catch(() => undefined);
+  return hanging;
 }
 
 interface ClaimedStorage {

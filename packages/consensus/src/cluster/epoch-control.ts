@@ -112,7 +112,7 @@ export class EpochControl {
       throw optionInvalid('node', name, `a member: ${present.members.join(', ')}`);
     }
     const { system, storage, spawnReplica, client, warn } = this.#parts;
-    await system.kill(node);
+    await this.#ended(node, system.kill(node), deadlineMs);
     const { [node]: _, ...disks } = this.#identity.disks ?? {};
     const { members: voters, joining } = this.#identity;
     await this.#write({
@@ -191,6 +191,18 @@ export class EpochControl {
       if (system.nodes.includes(node)) await system.removeNode(node);
       client.nodeRemoved(node);
     }
+  }
+
+  /** Waits for the end of a thread, which on a disk that hangs does not come. @throws CodedError `ERR_DISK_FAILED` */
+  async #ended(node: NodeId, killed: Promise<void>, deadlineMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<never>((_, reject) => {
+      const error = new CodedError('ERR_DISK_FAILED', `node ${node} cannot be ended: its disk hangs`, {
+        node,
+      });
+      timer = setTimeout(reject, Math.max(1, deadlineMs - this.#parts.nowMs()), error);
+    });
+    await Promise.race([killed, tooLong]).finally(() => clearTimeout(timer));
   }
 
   async #write(identity: ClusterIdentity): Promise<void> {

@@ -41,6 +41,8 @@ export interface ClusterOptions {
   readonly snapshotEveryBytes?: number;
   /** Size of one file of the log. Default 64 MiB. */
   readonly segmentBytes?: number;
+  /** How long `stop` may take, at least 1,000. Default 10,000. */
+  readonly stopTimeoutMs?: number;
 }
 
 export interface CheckedOptions {
@@ -50,6 +52,7 @@ export interface CheckedOptions {
   readonly stateMachine: URL;
   readonly storage: 'memory' | ClusterStorage;
   readonly tuning: ReplicaTuning;
+  readonly stopTimeoutMs: number;
 }
 
 const membersMax = 31;
@@ -64,6 +67,7 @@ const optionNames = new Set([
   'peerDownHints',
   'snapshotEveryBytes',
   'segmentBytes',
+  'stopTimeoutMs',
 ]);
 
 /** @throws CodedError ERR_OPTION_INVALID, naming the option, its value and what is allowed */
@@ -83,6 +87,7 @@ export function checkOptions(options: ClusterOptions): CheckedOptions {
     stateMachine: checkModule(options.stateMachine),
     storage: checkStorage(options.storage),
     tuning: checkTuning(options),
+    stopTimeoutMs: checkStopTimeout(options.stopTimeoutMs ?? 10_000),
   };
 }
 
@@ -176,6 +181,12 @@ function checkTuning(options: ClusterOptions): ReplicaTuning {
     ),
     segmentBytes: checkBytes('segmentBytes', options.segmentBytes, defaultTuning.segmentBytes),
   };
+}
+
+function checkStopTimeout(stopTimeoutMs: number): number {
+  if (Number.isSafeInteger(stopTimeoutMs) && stopTimeoutMs >= 1_000 && stopTimeoutMs <= 600_000)
+    return stopTimeoutMs;
+  throw optionInvalid('stopTimeoutMs', stopTimeoutMs, 'a whole number of milliseconds in 1000..600000');
 }
 
 function checkFlag(option: string, value: boolean | undefined, byDefault: boolean): boolean {
