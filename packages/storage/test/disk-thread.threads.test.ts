@@ -80,6 +80,9 @@ describe('the port over a disk thread', () => {
     expect(Buffer.compare(into.subarray(0, size), expected)).toBe(0);
     await file.truncate(5);
     expect(await file.sizeBytes()).toBe(5);
+    await file.writeDurably?.([pooled, shared.subarray(0, 2)], 5);
+    expect(await file.read(into, 5)).toBe(5);
+    expect([...into.subarray(0, 5)]).toEqual([...pooled, 0, 1]);
     await file.close();
     await fileSystem.makeDirectory(join(directory, 'a/b'));
     await fileSystem.rename(join(directory, 'f'), join(directory, 'a/b/g'));

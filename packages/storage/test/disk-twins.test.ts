@@ -5,9 +5,11 @@ import { describe, expect, test } from 'vitest';
 import {
   type DiskEvent,
   type File,
+  type FileSystem,
   faultyFileSystem,
   MemoryFileSystem,
   tracingFileSystem,
+  writeDurably,
 } from '../src/index.ts';
 import { quiet } from './log-twin.ts';
 
@@ -194,6 +196,54 @@ describe('the faulty disk', () => {
     const failed = outcomes.filter((outcome) => outcome.status === 'rejected').length;
     expect(failed).toBeGreaterThan(60);
     expect(failed).toBeLessThan(140);
+  });
+
+  test('a durable write is one call while the disk is well, and each half of it can fail when it is not', async () => {
+    const memory = new MemoryFileSystem();
+    const asked: string[] = [];
+    const inOne: FileSystem = {
+      ...memory.mount(),
+      open: async (path, mode) => {
+        const file = await memory.open(path, mode);
+        const note = (kind: string) => void asked.push(kind);
+        return {
+          ...file,
+          write: (buffers, position) => {
+            note('write');
+            return file.write(buffers, position);
+          },
+          datasync: () => {
+            note('datasync');
+            return file.datasync();
+          },
+          writeDurably: async (buffers, position) => {
+            note('write-durably');
+            await file.write(buffers, position);
+            await file.datasync();
+          },
+        };
+      },
+    };
+    const faulty = faultyFileSystem(inOne, { random: seededRandom(1) });
+    await faulty.makeDirectory('/d');
+    const file = await faulty.open('/d/f', 'create');
+    await writeDurably(file, [bytes('a')], 0);
+    expect(asked.splice(0)).toEqual(['write-durably']);
+    const failed = { code: 'ERR_DISK_FAILED', details: { errno: 'EIO' } };
+    for (const [kind, before] of [
+      ['write', []],
+      ['datasync', ['write']],
+    ] as const) {
+      faulty.set({ fail: { errno: 'EIO', on: [kind], times: 1 } });
+      await expect(writeDurably(file, [bytes('b')], 0)).rejects.toMatchObject(failed);
+      expect(asked.splice(0)).toEqual(before);
+      await writeDurably(file, [bytes('c')], 0);
+      expect(asked.splice(0)).toEqual(['write', 'datasync']);
+    }
+    faulty.set({});
+    await writeDurably(file, [bytes('d')], 0);
+    expect(asked).toEqual(['write-durably']);
+    expect(text(memory.syncedImage('/d/f'))).toBe('d');
   });
 
   test('a full disk has taken a part of the write, up to the end of a sector', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { systemClock } from '@quorate/core';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { nodeFileSystem, SnapshotStore, WriteAheadLog } from '../src/index.ts';
+import { poolCalls, type SystemCalls } from '../src/system-calls.ts';
 import { entriesRecord } from './log-twin.ts';
 
 let directory: string;
@@ -45,6 +46,36 @@ describe('files', () => {
     await file.write([Buffer.from('abcdefgh'), Buffer.from('ij'), Buffer.from('klmnop')], 0);
     await file.close();
     expect(fs.readFileSync(join(directory, 'f'), 'utf8')).toBe('abcdefghijklmnop');
+  });
+
+  test('a write that is to be durable is synced after its last byte, in one call or in several', async () => {
+    for (const takes of [100, 9, 8, 3]) {
+      const done: string[] = [];
+      const calls: SystemCalls = {
+        ...poolCalls,
+        async write(descriptor, buffers, position) {
+          const part = Buffer.concat(buffers).subarray(0, takes);
+          done.push(`write ${position}+${part.byteLength}`);
+          return poolCalls.write(descriptor, [part], position);
+        },
+        async writeDurably(descriptor, buffers, position) {
+          const written = await calls.write(descriptor, buffers, position);
+          if (written === Buffer.concat(buffers).byteLength) await calls.datasync(descriptor);
+          return written;
+        },
+        async datasync() {
+          done.push('datasync');
+        },
+      };
+      const path = join(directory, `f${takes}`);
+      const file = await nodeFileSystem(calls).open(path, 'create');
+      await file.writeDurably?.([Buffer.from('abcd'), Buffer.from(''), Buffer.from('efghi')], 1);
+      await file.close();
+      expect(fs.readFileSync(path, 'latin1')).toBe('\0abcdefghi');
+      expect(done.filter((call) => call === 'datasync')).toHaveLength(1);
+      expect(done.at(-1)).toBe('datasync');
+      expect(done).toHaveLength(1 + Math.ceil(9 / takes));
+    }
   });
 
   test('a system that takes nothing is an error, not an endless loop', async () => {
