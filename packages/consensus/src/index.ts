@@ -42,6 +42,7 @@ export {
   type AnswerOf,
   type ApplyContext,
   type CommandOf,
+  type Digest,
   defineStateMachine,
   type QueryOf,
   type ResultOf,

@@ -33,7 +33,18 @@ export interface StateMachine<Command, Query, Result, Answer> {
   snapshot(): unknown | SnapshotBytes;
   /** Replaces the state by what `snapshot` gave: the value, or the bytes as an async iterable. */
   restore(saved: unknown): void | Promise<void>;
+  /**
+   * What this state comes down to, in a few bytes: equal for equal states, and most likely different for
+   * different ones. Replicas compare it, so that one whose state differs is stopped with
+   * `ERR_STATE_DIVERGED` though its results agree; without it they compare results alone. Called between
+   * two commands, every 64 log entries, and before the first command: keep it up to date in `apply` rather
+   * than walk the state here. A throw counts as a value, by its text.
+   */
+  digest?(): Digest;
 }
+
+/** A state in a few bytes: what `digest` may give. */
+export type Digest = number | string | Uint8Array;
 
 /** What a state machine says of itself. */
 export interface StateMachineOptions {

@@ -111,6 +111,7 @@ const replicaMessages: Samples<ReplicaMessage> = {
   'snapshot-chunk': [{ transfer: 2 ** 40, offset: 256, chunk: payload }],
   'snapshot-progress': [{ transfer: 2 ** 40, nextOffset: -1 }],
   'epoch-passed': [inEpoch],
+  'state-hash': [{ group: 0, index: 64, hash: '00ff00ff12345678' }],
   'left-behind': [inEpoch],
   'read-index': [{ ...inEpoch, read: 4 }],
   'read-index-reply': [

@@ -20,6 +20,13 @@ export interface RegisterAudit {
   readonly values: readonly (readonly [number, number])[];
   /** How often each command was applied, as pairs of id and count; all counts should be 1. */
   readonly applied: readonly (readonly [number, number])[];
+  /** Kept up to date step by step: what all changes so far come down to. */
+  readonly digest: number;
+}
+
+/** A digest that has `one` and `other` in it too, in this order. */
+function digestAfter(digest: number, one: number, other: number): number {
+  return Math.imul(Math.imul(digest ^ one, 0x01000193) ^ other, 0x01000193);
 }
 
 /** A command with a negative key makes the machine throw, as an app's may. */
@@ -28,18 +35,27 @@ export default defineStateMachine<RegisterCommand, RegisterQuery, boolean | null
   () => {
     let values = new Map<number, number>();
     let applied = new Map<number, number>();
-    const audit = (): RegisterAudit => ({ values: [...values], applied: [...applied] });
+    let digest = 0;
+    const count = (id: number): void => {
+      applied.set(id, (applied.get(id) ?? 0) + 1);
+      digest = digestAfter(digest, id, 0);
+    };
+    const set = (key: number, value: number): void => {
+      values.set(key, value);
+      digest = digestAfter(digest, key, value);
+    };
+    const audit = (): RegisterAudit => ({ values: [...values], applied: [...applied], digest });
     return {
       apply(command) {
         const [kind, id, key] = command;
-        applied.set(id, (applied.get(id) ?? 0) + 1);
+        count(id);
         if (key < 0) throw new RangeError(`there is no register ${key}`);
         if (kind === 'write') {
-          values.set(key, command[3]);
+          set(key, command[3]);
           return null;
         }
         const isExpected = (values.get(key) ?? null) === command[3];
-        if (isExpected) values.set(key, command[4]);
+        if (isExpected) set(key, command[4]);
         return isExpected;
       },
       query: (query) => (query[0] === 'audit' ? audit() : (values.get(query[1]) ?? null)),
@@ -48,7 +64,9 @@ export default defineStateMachine<RegisterCommand, RegisterQuery, boolean | null
         const restored = saved as RegisterAudit;
         values = new Map(restored.values);
         applied = new Map(restored.applied);
+        digest = restored.digest;
       },
+      digest: () => digest,
     };
   },
 );

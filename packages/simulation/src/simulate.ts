@@ -323,6 +323,8 @@ class SimulationRun {
         return `${started[at]?.name} and ${started[0]?.name} applied the same entries and hold different states`;
       }
     }
+    const hashes = new Set(this.cluster.nodes.map((node) => node.opened?.state.stateHash()));
+    if (hashes.size > 1) return `equal states have different hashes: ${[...hashes].join(', ')}`;
     const counts = new Map(first?.applied);
     for (const [id, count] of counts) {
       if (count !== 1) return `command ${id} was applied ${count} times`;

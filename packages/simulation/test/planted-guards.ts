@@ -469,7 +469,8 @@ export const plantedGuards: readonly PlantedGuard[] = [
     protocols: both,
     guard: 'position and state are of one moment; the state in a snapshot is one command older',
     removals: [snapshotsLag],
-    red: /different states|is lost/,
+    // The state hash stands behind it: who restored another state than the snapshot was taken of does not serve.
+    red: /not within \d+ ms: b open/,
   },
   {
     scenario: '36-rotten-snapshot',

@@ -5,7 +5,7 @@
  * kept: that is what makes a reply wait for its write. Writes and messages are carried out here, the
  * rest is the replica's.
  */
-import type { Clock, NodeId } from '@quorate/core';
+import { type Clock, invariant, type NodeId } from '@quorate/core';
 import type { LogRecord, WriteAheadLog } from '@quorate/storage';
 import type { Ask, Page } from '../learner/message.ts';
 import { pageFor } from '../learner/teacher.ts';
@@ -65,6 +65,16 @@ export class EpochRun {
 
   status(): ProtocolStatus {
     return this.#parts.protocol.status(this.#parts.protocolState);
+  }
+
+  /** Who leads; at the very beginning of an epoch, whom it appointed. */
+  get leaderHint(): NodeId | undefined {
+    const { members, base, appointed } = this.#parts.epoch;
+    const { leader, commitIndex, role } = this.status();
+    if (leader !== undefined || role !== 'follower') return leader;
+    const hint = commitIndex === base ? appointed : undefined;
+    invariant(hint === undefined || members.includes(hint), 'a member was appointed');
+    return hint;
   }
 
   isMember(node: NodeId): boolean {

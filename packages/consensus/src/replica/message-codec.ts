@@ -20,6 +20,7 @@ import {
 } from '@quorate/core';
 import type { LogIndex, Reign } from '../protocol.ts';
 import { type ClientMessage, consistencies, type ReplicaMessage, type ReplicaStatus } from './message.ts';
+import { hashValueSchema } from './state-hash.ts';
 
 const kinds = {
   protocol: 0,
@@ -36,6 +37,7 @@ const kinds = {
   'read-index-reply': 11,
   transfer: 12,
   reconfigure: 13,
+  'state-hash': 14,
   results: 16,
   opened: 17,
   answers: 18,
@@ -58,6 +60,8 @@ export function encodeReplicaMessage(message: ReplicaMessage): unknown[] {
       return [kind, message.group, message.epoch, message.read];
     case 'read-index-reply':
       return [kind, message.group, message.epoch, message.read, message.index ?? null];
+    case 'state-hash':
+      return [kind, message.group, message.index, message.hash];
     case 'transfer':
       return [kind, message.request, message.to];
     case 'reconfigure': {
@@ -148,6 +152,7 @@ const fields = {
   inEpoch: tuple(count, count, count),
   readIndex: tuple(count, count, count, count),
   readIndexReply: tuple(count, count, count, count, optional(index)),
+  stateHash: tuple(count, count, index, hashValueSchema),
   transfer: tuple(count, count, node),
   reconfigure: tuple(
     count,
@@ -210,6 +215,10 @@ export function decodeReplicaMessage(wire: unknown): ReplicaMessage {
     case kinds['read-index-reply']: {
       const [, group, epoch, read, from] = fields.readIndexReply(wire, at);
       return { type: 'read-index-reply', group, epoch, read, index: from };
+    }
+    case kinds['state-hash']: {
+      const [, group, appliedIndex, hash] = fields.stateHash(wire, at);
+      return { type: 'state-hash', group, index: appliedIndex, hash };
     }
     case kinds.transfer: {
       const [, request, to] = fields.transfer(wire, at);

@@ -3,6 +3,7 @@
  */
 import type { ErrorCode, NodeId } from '@quorate/core';
 import type { LogIndex, Reign, Role } from '../protocol.ts';
+import type { HashValue } from './state-hash.ts';
 
 /**
  * The consistency levels of a query, from the strongest to the weakest. What each promises: see {@link
@@ -55,6 +56,13 @@ export type ReplicaMessage =
       readonly epoch: number;
       readonly read: number;
       readonly index: LogIndex | undefined;
+    }
+  /** What the sender's state came to with the entry at `index`, which belongs to one epoch: see `divergence.ts`. */
+  | {
+      readonly type: 'state-hash';
+      readonly group: number;
+      readonly index: LogIndex;
+      readonly hash: HashValue;
     }
   | { readonly type: 'transfer'; readonly request: number; readonly to: NodeId }
   /** Resolved when the next epoch has begun; given up after `withinMs` while joiners still have to catch up. */

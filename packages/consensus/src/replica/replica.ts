@@ -11,19 +11,19 @@ import {
   CodedError,
   type ErrorCode,
   errorToData,
-  invariant,
   type NodeId,
   type Random,
 } from '@quorate/core';
 import type { SnapshotStore, WriteAheadLog } from '@quorate/storage';
 import type { ProtocolStatus } from '../protocol.ts';
 import { ApplyQueue } from './apply-queue.ts';
+import { DivergenceWatch } from './divergence-watch.ts';
 import type { Epoch } from './epoch.ts';
 import type { EpochRun, InstallEffect, RunEffect } from './epoch-run.ts';
 import type { Epochs, EpochsParts } from './epochs.ts';
 import { LeadTransfer } from './lead-transfer.ts';
 import type { ReplicaMessage, ReplicaStatus, SnapshotOffer } from './message.ts';
-import { decodeReplicaMessage, encodeClientMessage, encodeReplicaMessage } from './message-codec.ts';
+import { decodeReplicaMessage, encodeReplicaMessage } from './message-codec.ts';
 import { encodeBegun, encodeStop } from './payload.ts';
 import { Proposals } from './proposals.ts';
 import { ReadDesk } from './read-desk.ts';
@@ -32,6 +32,7 @@ import type { ReplicatedState } from './replicated-state.ts';
 import { restoreSnapshot } from './restore-snapshot.ts';
 import { SnapshotExchange } from './snapshot-exchange.ts';
 import { SnapshotKeeper, type SnapshotPlace } from './snapshot-keeper.ts';
+import { StatusWatchers } from './status-watchers.ts';
 import { type Asker, refuse } from './waiting-clients.ts';
 
 export interface ReplicaParts {
@@ -80,10 +81,10 @@ export class Replica {
   readonly #applyQueue: ApplyQueue;
   readonly #keeper: SnapshotKeeper;
   readonly #exchange: SnapshotExchange;
-  readonly #watchers = new Map<string, ActorRef>();
+  readonly #watchers = new StatusWatchers(() => this.status());
   readonly #transfer: LeadTransfer;
+  readonly #divergence: DivergenceWatch;
   #leads = false;
-  #lastPublished = '';
   #failure: { readonly code: ErrorCode; readonly message: string } | undefined;
   #isStopped = false;
 
@@ -91,11 +92,17 @@ export class Replica {
     this.#parts = parts;
     const { node, clock, state } = parts;
     this.#transfer = new LeadTransfer(node);
+    this.#divergence = new DivergenceWatch({
+      self: node,
+      voters: () => state.epoch.members,
+      report: (to, index, hash) => this.#send(to, { type: 'state-hash', group: parts.group, index, hash }),
+    });
     this.#applyQueue = new ApplyQueue({
       clock,
       state,
       restore: (place) => restoreSnapshot(parts.snapshots, { group: parts.group, ...place }, state),
       applied: (outcome, entry) => {
+        this.#divergence.applied(entry.index, () => state.stateHash());
         const epoch = outcome.type === 'sealed' ? outcome.next.number - 1 : state.epoch.number;
         this.#keeper.applied({ epoch, index: entry.index, reign: entry.reign }, entry.payload.byteLength);
         this.#proposals.applied(outcome, entry.index);
@@ -150,7 +157,7 @@ export class Replica {
       state,
       wallMs: () => clock.wallMs(),
       leads: () => !this.#isStopped && this.#status().role === 'leader',
-      leaderHint: () => this.#leaderHint(),
+      leaderHint: () => this.#epochs.run.leaderHint,
       isHolding: () => this.#epochs.isMoving || this.#reconfiguration.isSealing,
       propose: (proposal) => this.#epochs.run.input({ type: 'propose', proposals: [proposal] }),
       stopRefused: () => this.#reconfiguration.stopRefused(),
@@ -163,7 +170,7 @@ export class Replica {
       state,
       epochs: () => this.#epochs,
       isReadable: () => this.#applyQueue.isReadable,
-      leaderHint: () => this.#leaderHint(),
+      leaderHint: () => this.#epochs.run.leaderHint,
       send: (to, message) => this.#send(to, message),
       patienceMs: 4 * parts.electionTimeoutMs[1],
     });
@@ -221,7 +228,7 @@ export class Replica {
     return {
       node,
       role: this.#failure === undefined ? role : 'failed',
-      leader: this.#failure === undefined ? this.#leaderHint() : undefined,
+      leader: this.#failure === undefined ? this.#epochs.run.leaderHint : undefined,
       epoch: number,
       algorithm,
       members,
@@ -236,11 +243,7 @@ export class Replica {
 
   /** Tells the watchers where this replica stands, if that has changed since they were told. */
   publish(): void {
-    const message = encodeClientMessage({ type: 'status', status: this.status() });
-    const fingerprint = JSON.stringify(message);
-    if (fingerprint === this.#lastPublished) return;
-    this.#lastPublished = fingerprint;
-    for (const watcher of this.#watchers.values()) watcher.tell(message);
+    this.#watchers.publish();
   }
 
   /** Stops for good: nothing is stepped, applied or answered any more. */
@@ -289,6 +292,8 @@ export class Replica {
         return this.#reads.readForPeer(fromNode, message);
       case 'read-index-reply':
         return this.#reads.peerHasRead(message);
+      case 'state-hash':
+        return this.#compare(fromNode, message);
       case 'snapshot-offer':
         return this.#exchange.offered(fromNode, message);
       case 'snapshot-chunk':
@@ -304,7 +309,7 @@ export class Replica {
       case 'reconfigure':
         return this.#reconfigure({ client: from, request: message.request }, message);
       case 'watch-status':
-        return this.#watch(from);
+        return this.#watchers.watch(from);
       default:
         return assertNever(message, 'replica message');
     }
@@ -318,20 +323,20 @@ export class Replica {
     } catch {
       return;
     }
-    if (message.type === 'watch-status') return this.#watch(from);
+    if (message.type === 'watch-status') return this.#watchers.watch(from);
     if (!('request' in message)) return;
     const asker = { client: from, request: message.request };
     refuse(asker, 'ERR_NOT_LEADER', 'the replica has stopped', undefined);
   }
 
-  #watch(from: ActorRef): void {
-    this.#watchers.set(from.address, from);
-    from.tell(encodeClientMessage({ type: 'status', status: this.status() }));
-  }
-
   #reconfigure(asker: Asker, { change, withinMs }: ReplicaMessage & { type: 'reconfigure' }): void {
     if (this.#epochs.isMoving || this.#status().role !== 'leader') {
-      return refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, this.#leaderHint());
+      return refuse(
+        asker,
+        'ERR_NOT_LEADER',
+        `${this.#parts.node} does not lead`,
+        this.#epochs.run.leaderHint,
+      );
     }
     this.#reconfiguration.begin(asker, change, withinMs);
   }
@@ -339,7 +344,12 @@ export class Replica {
   #transferTo(asker: Asker, to: NodeId): void {
     const { run, isMoving } = this.#epochs;
     if (isMoving || this.#status().role !== 'leader') {
-      return refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, this.#leaderHint());
+      return refuse(
+        asker,
+        'ERR_NOT_LEADER',
+        `${this.#parts.node} does not lead`,
+        this.#epochs.run.leaderHint,
+      );
     }
     this.#transfer.begin(asker, to, run);
   }
@@ -465,21 +475,21 @@ export class Replica {
 
   // --- the rest ---------------------------------------------------------------------------------
 
+  /** Another replica has told what its state came to. */
+  #compare(from: NodeId, { index, hash }: ReplicaMessage & { type: 'state-hash' }): void {
+    try {
+      this.#divergence.heard(from, index, hash);
+    } catch (error) {
+      // Said of this replica's own state, and not of the message.
+      this.fail(error);
+    }
+  }
+
   #send(to: NodeId, message: ReplicaMessage): void {
     this.#parts.peer(to).tell(encodeReplicaMessage(message));
   }
 
   #status(): ProtocolStatus {
     return this.#epochs.run.status();
-  }
-
-  /** Who leads; at the very beginning of an epoch, whom it appointed. */
-  #leaderHint(): NodeId | undefined {
-    const { epoch } = this.#epochs.run;
-    const { leader, commitIndex, role } = this.#status();
-    if (leader !== undefined || role !== 'follower') return leader;
-    const hint = commitIndex === epoch.base ? epoch.appointed : undefined;
-    invariant(hint === undefined || epoch.members.includes(hint), 'a member was appointed');
-    return hint;
   }
 }

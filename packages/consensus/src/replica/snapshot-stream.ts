@@ -1,0 +1,75 @@
+/** The byte stream of a snapshot: a header with its length in front, then the body, in chunks of any size. */
+import { CodedError } from '@quorate/core';
+import type { SnapshotBytes } from '../state-machine.ts';
+
+const sliceBytes = 256 * 1024;
+
+/** Whether a machine gave bytes, and not a value to encode. @throws CodedError ERR_MODULE_INVALID for a Map or Set */
+export function isSnapshotBytes(saved: unknown): saved is SnapshotBytes {
+  if (saved instanceof Map || saved instanceof Set) {
+    throw new CodedError(
+      'ERR_MODULE_INVALID',
+      'snapshot() gave a Map or Set; give an array of its entries',
+      {},
+    );
+  }
+  if (typeof saved !== 'object' || saved === null || Array.isArray(saved) || saved instanceof Uint8Array)
+    return false;
+  return Symbol.iterator in saved || Symbol.asyncIterator in saved;
+}
+
+/** An encoded value as chunks. */
+export function* slices(encoded: Uint8Array): Iterable<Uint8Array> {
+  for (let at = 0; at < encoded.byteLength; at += sliceBytes) yield encoded.subarray(at, at + sliceBytes);
+}
+
+export async function* joined(header: Uint8Array, body: SnapshotBytes): AsyncIterable<Uint8Array> {
+  const head = new Uint8Array(4 + header.byteLength);
+  new DataView(head.buffer).setUint32(0, header.byteLength);
+  head.set(header, 4);
+  yield head;
+  yield* body;
+}
+
+/** Reads a stream of chunks by length. */
+export class SnapshotChunks {
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  #current: Uint8Array = new Uint8Array(0);
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#iterator = chunks[Symbol.asyncIterator]();
+  }
+
+  async take(lengthBytes: number): Promise<Uint8Array> {
+    const taken = new Uint8Array(lengthBytes);
+    let filled = 0;
+    while (filled < lengthBytes) {
+      if (this.#current.byteLength === 0 && !(await this.#next())) {
+        throw new CodedError('ERR_FRAME_INVALID', 'snapshot: ends in the middle', {});
+      }
+      const part = this.#current.subarray(0, lengthBytes - filled);
+      taken.set(part, filled);
+      filled += part.byteLength;
+      this.#current = this.#current.subarray(part.byteLength);
+    }
+    return taken;
+  }
+
+  async *rest(): AsyncIterable<Uint8Array> {
+    if (this.#current.byteLength > 0) yield this.#current;
+    while (await this.#next()) yield this.#current;
+  }
+
+  async all(): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    for await (const part of this.rest()) parts.push(part);
+    return new Uint8Array(Buffer.concat(parts));
+  }
+
+  async #next(): Promise<boolean> {
+    const { done, value } = await this.#iterator.next();
+    if (done === true) return false;
+    this.#current = value;
+    return true;
+  }
+}

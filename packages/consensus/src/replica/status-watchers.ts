@@ -1,0 +1,46 @@
+/**
+ * Those who are told where this replica stands, whenever that has changed.
+ *
+ * Clients come and go without a word, so only so many are kept: whoever has not asked for the longest is
+ * forgotten first. A client that waits for something asks again within a second.
+ */
+import type { ActorRef } from '@quorate/core';
+import type { ReplicaStatus } from './message.ts';
+import { encodeClientMessage } from './message-codec.ts';
+
+export const watchersMax = 1_024;
+
+export class StatusWatchers {
+  readonly #status: () => ReplicaStatus;
+  /** By address; whoever asked last stands last. */
+  readonly #watchers = new Map<string, ActorRef>();
+  #lastPublished = '';
+
+  constructor(status: () => ReplicaStatus) {
+    this.#status = status;
+  }
+
+  get size(): number {
+    return this.#watchers.size;
+  }
+
+  /** `watcher` is told now, and from now on. */
+  watch(watcher: ActorRef): void {
+    this.#watchers.delete(watcher.address);
+    this.#watchers.set(watcher.address, watcher);
+    for (const longest of this.#watchers.keys()) {
+      if (this.#watchers.size <= watchersMax) break;
+      this.#watchers.delete(longest);
+    }
+    watcher.tell(encodeClientMessage({ type: 'status', status: this.#status() }));
+  }
+
+  /** Tells everyone, if something has changed since they were told. */
+  publish(): void {
+    const message = encodeClientMessage({ type: 'status', status: this.#status() });
+    const fingerprint = JSON.stringify(message);
+    if (fingerprint === this.#lastPublished) return;
+    this.#lastPublished = fingerprint;
+    for (const watcher of this.#watchers.values()) watcher.tell(message);
+  }
+}
