@@ -8,6 +8,7 @@ import { raft } from '../raft/raft.ts';
 
 const builtIn = { raft, 'multi-paxos': multiPaxos } as const;
 
+/** The names of the algorithms that are built in. */
 export const algorithms = Object.keys(builtIn) as readonly (keyof typeof builtIn)[];
 
 /** @throws CodedError ERR_OPTION_INVALID unless `algorithm` is one of ours or an absolute URL */

@@ -31,6 +31,7 @@ import {
   waitFor,
 } from './waiting-call.ts';
 
+/** What a client is made of. Durations in milliseconds. */
 export interface ClientOptions {
   readonly nodes: readonly NodeId[];
   readonly replica: (context: ActorContext, node: NodeId) => ActorRef;
@@ -56,6 +57,7 @@ interface LeaderWaiter {
   readonly reject: (error: CodedError) => void;
 }
 
+/** The client of one group of replicas: one actor, any number of sessions. Apps have a `Cluster` around it. */
 export class Client {
   readonly #context: ActorContext;
   readonly #options: ClientOptions;

@@ -29,6 +29,7 @@ import {
   waitFor,
 } from './waiting-call.ts';
 
+/** How much a query has to see, and who answers. */
 export interface QueryOptions extends CallOptions {
   /** Default `linearizable`. */
   readonly consistency?: Consistency;
@@ -45,6 +46,7 @@ interface ReadRoute {
   readonly node: NodeId | undefined;
 }
 
+/** What a session may have under way. Whole numbers >= 1. */
 export interface SessionLimitsOfClient {
   /** Batches under way at once; what comes meanwhile makes the next batches larger. */
   readonly batchesInFlightMax: number;
@@ -55,6 +57,7 @@ export interface SessionLimitsOfClient {
   readonly outstandingMax: number;
 }
 
+/** What a session may have under way unless told. */
 export const defaultSessionLimitsOfClient: SessionLimitsOfClient = {
   batchesInFlightMax: 16,
   batchCommandsMax: 8_192,
@@ -77,6 +80,10 @@ interface Batch {
   readonly calls: readonly WaitingCall[];
 }
 
+/**
+ * An exactly-once identity: whatever becomes of leaders, links and nodes, each command proposed through it takes
+ * effect at most once, and its reads never go back behind what it has seen. It opens itself at its first command.
+ */
 export class Session<Command = unknown, Query = unknown, Result = unknown, Answered = unknown> {
   readonly name: string | undefined;
   readonly #parts: SessionParts;
@@ -113,9 +120,14 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
    * Appends `command` and resolves with what `apply` returned, once it is committed, durable on a
    * quorum and applied at the leader. It takes effect exactly once, however often it had to be sent.
    *
-   * @throws CodedError `ERR_COMMAND_FAILED` (`apply` threw), `ERR_OUTCOME_UNKNOWN` (it may yet commit),
-   * `ERR_NO_QUORUM`, `ERR_OVERLOADED`, `ERR_ABORTED`, `ERR_SESSION_EXPIRED`, `ERR_STOPPED` (it did not
-   * and will not), `ERR_OPTION_INVALID` (no MessagePack value)
+   * @param command a MessagePack value of at most 16 MiB encoded; `undefined` arrives as `null`
+   * @throws CodedError
+   * - `ERR_COMMAND_FAILED`: `apply` threw. It was applied, and that is its result.
+   * - `ERR_OUTCOME_UNKNOWN`: it may yet take effect; with `details.tookEffect` it did, and its result is too large
+   *   for a message. Asking again is the caller's choice, for it would be another command.
+   * - `ERR_NO_QUORUM`, `ERR_OVERLOADED`, `ERR_ABORTED`, `ERR_SESSION_EXPIRED`, `ERR_STOPPED`, `ERR_OPTION_INVALID`: it
+   *   did not take effect and never will.
+   * - When a majority of the nodes has failed for good, what they failed of, as `ERR_DISK_FAILED`.
    */
   propose(command: Command, options: CallOptions = {}): Promise<Result> {
     const nowMs = this.#parts.clock.nowMs();
@@ -123,10 +135,15 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   }
 
   /**
-   * Asks the state machine. `linearizable`: sees everything acknowledged to anyone before the call.
-   * `session`: sees everything this session has seen or done. `eventual`: some state of the past.
+   * Asks the state machine. What the answer has to see, {@link Consistency} says; `linearizable` unless told. A query
+   * changes nothing, so its outcome is never unknown.
    *
-   * @throws CodedError `ERR_COMMAND_FAILED` (`query` threw), `ERR_NO_QUORUM`, `ERR_ABORTED`, `ERR_STOPPED`
+   * @param query a MessagePack value of at most 16 MiB encoded
+   * @throws CodedError
+   * - `ERR_COMMAND_FAILED`: `query` threw.
+   * - `ERR_NO_QUORUM`: no answer before the deadline; perhaps only the node that was to answer is down.
+   * - `ERR_OVERLOADED`: the answer is too large for a message.
+   * - `ERR_ABORTED`, `ERR_STOPPED`, `ERR_OPTION_INVALID`; and as with {@link propose} when a majority has failed.
    */
   query(query: Query, options: QueryOptions = {}): Promise<Answered> {
     const consistency = options.consistency ?? 'linearizable';

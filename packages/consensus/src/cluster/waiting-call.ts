@@ -4,9 +4,11 @@
 import { CodedError, decodeValue, type ErrorCode, optionInvalid } from '@quorate/core';
 import type { Standing } from './errands.ts';
 
+/** How long a caller waits, and how it may give up earlier. */
 export interface CallOptions {
-  /** Milliseconds until the call gives up, > 0. Default 5,000. */
+  /** Milliseconds until the call gives up, > 0 and at most 2^31. Default 5,000. */
   readonly timeoutMs?: number;
+  /** Gives the call up. What was not sent yet is `ERR_ABORTED`; of what was sent the outcome may be unknown. */
   readonly signal?: AbortSignal;
 }
 
