@@ -71,6 +71,7 @@ export interface StateMachineDefinition<
  *
  * @param options `version`: a whole number >= 1
  * @param create called once for each replica, inside its worker
+ * @throws CodedError `ERR_OPTION_INVALID` for another version
  */
 export function defineStateMachine<Command, Query = never, Result = void, Answer = Result>(
   options: StateMachineOptions,

@@ -257,7 +257,10 @@ export class ActorSystem {
     await this.#handle(node).resume();
   }
 
-  /** Changes the conditions of one direction of a link; those not named stay. Survives restarts. */
+  /**
+   * Changes the conditions of one direction of a link; those not named stay. Survives restarts.
+   * @throws CodedError `ERR_OPTION_INVALID` for a node that does not exist, or a condition that no link has
+   */
   async setLink({ from, to, ...conditions }: LinkSettings): Promise<void> {
     checkConditions(conditions);
     const sender = this.#knownNode('from', from);

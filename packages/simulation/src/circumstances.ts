@@ -40,7 +40,10 @@ export type Calmable = (typeof calmable)[number];
 
 export const calmWeather: Weather = { dropRate: 0, duplicateRate: 0, reorderRate: 0, delayMs: [0.1, 0.3] };
 
-/** Draws the circumstances of a seed; those named in `calm` are as harmless as can be, the others unchanged. */
+/**
+ * Draws the circumstances of a seed; those named in `calm` are as harmless as can be, the others unchanged.
+ * @throws CodedError ERR_OPTION_INVALID for what cannot be made harmless
+ */
 export function drawCircumstances(random: Random, calm: readonly string[] = []): Circumstances {
   for (const one of calm) {
     if (!calmable.includes(one as Calmable)) throw optionInvalid('calm', one, calmable.join(', '));

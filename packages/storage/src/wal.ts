@@ -102,7 +102,7 @@ export class WriteAheadLog {
   /**
    * Recovers the log in the directory, or begins one, and marks all of it as synced.
    * @throws ERR_LOG_CORRUPT damage that is not a torn tail, with `details.path` and `details.position`;
-   *   ERR_FOREIGN_DATA made under another disk id or format; ERR_DISK_FULL, ERR_DISK_FAILED
+   *   ERR_FOREIGN_DATA made under another disk id or format; ERR_DISK_FULL, ERR_DISK_FAILED; ERR_OPTION_INVALID
    */
   static async open(options: WriteAheadLogOptions): Promise<WriteAheadLog> {
     const { fileSystem, directory, diskId = '', segmentBytes = segmentBytesDefault } = options;
