@@ -20,8 +20,11 @@ export type Signal =
       readonly type: 'terminated';
       /** The actor that was watched; the watch is over. */
       readonly address: Address;
-      /** `stopped` on purpose; `failed` beyond its restarts; `node-down`: the way to its node is gone. */
-      readonly reason: 'stopped' | 'failed' | 'node-down';
+      /**
+       * `stopped` on purpose; `failed` beyond its restarts; `node-down`: the thread of its node has ended, which
+       * is known and no guess; `unreachable`: the way to its node is gone, and it may live on.
+       */
+      readonly reason: 'stopped' | 'failed' | 'node-down' | 'unreachable';
       /** With `node-down`: which life of that node ended (0, then one more with every restart). */
       readonly incarnation?: number;
     }

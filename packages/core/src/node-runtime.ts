@@ -137,21 +137,33 @@ export class NodeRuntime implements Courier, CellHost {
    */
   attachLink(peer: NodeId, link: Link, incarnation = 0): void {
     checkName('peer', peer);
-    this.detachLink(peer, 'replaced by a new link');
+    // A node's next life begins when the one before has ended; within one life it is only the way that changes.
+    const isNextLife = incarnation > (this.#router.incarnationOf(peer) ?? incarnation);
+    this.#detach(peer, 'replaced by a new link', isNextLife ? 'node-down' : 'unreachable');
     this.#router.attach(peer, link, incarnation);
   }
 
   /**
-   * `peer` is gone: watchers of its actors get `terminated` with reason `node-down`, asks under way to it
-   * fail with `ERR_STOPPED`. Does nothing if no link leads there.
+   * No way leads to `peer` any more, and nobody knows what has become of it: watchers of its actors get
+   * `terminated` with reason `unreachable`, asks under way to it fail with `ERR_STOPPED`. Does nothing if no
+   * link leads there.
    */
   detachLink(peer: NodeId, reason: string): void {
+    this.#detach(peer, reason, 'unreachable');
+  }
+
+  /** Like {@link detachLink}, and it is known that the thread of `peer` has ended: the reason is `node-down`. */
+  peerEnded(peer: NodeId, reason: string): void {
+    this.#detach(peer, reason, 'node-down');
+  }
+
+  #detach(peer: NodeId, reason: string, fate: 'node-down' | 'unreachable'): void {
     const incarnation = this.#router.detach(peer);
     if (incarnation === undefined) return;
-    this.log.info(`link to ${peer} detached`, { reason });
+    this.log.info(`link to ${peer} detached`, { reason, fate });
+    const end = fate === 'node-down' ? ({ reason: fate, incarnation } as const) : { reason: fate };
     for (const { name, watcher } of this.#deathWatch.takeWatched(peer)) {
-      const address = addressOf(peer, name);
-      this.#cells.get(watcher)?.signal({ type: 'terminated', address, reason: 'node-down', incarnation });
+      this.#cells.get(watcher)?.signal({ type: 'terminated', address: addressOf(peer, name), ...end });
     }
     this.#asks.failAll(peer, (address) => {
       const line = `ask of ${address}: its node is gone (${reason})`;
@@ -330,7 +342,7 @@ export class NodeRuntime implements Courier, CellHost {
     if (this.#router.post(target.node, [kinds.watch, target.name, watcher, 0, null])) return;
     this.#deathWatch.removeWatched(target, watcher);
     const address = addressOf(target.node, target.name);
-    this.#cells.get(watcher)?.signal({ type: 'terminated', address, reason: 'node-down' });
+    this.#cells.get(watcher)?.signal({ type: 'terminated', address, reason: 'unreachable' });
   }
 
   unwatch(watcher: string, target: Party): void {

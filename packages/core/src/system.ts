@@ -14,6 +14,7 @@ import { systemClock } from './clock.ts';
 import { CodedError, type ErrorData, errorToData, optionInvalid } from './coded-error.ts';
 import { assertNever } from './exhaustive.ts';
 import { checkConditions, healthy, type LinkConditions } from './link/conditions.ts';
+import { closePort } from './link/message-port.ts';
 import { Listeners } from './listeners.ts';
 import { type Log, silentLog } from './log.ts';
 import { checkMailboxOptions } from './mailbox.ts';
@@ -371,7 +372,7 @@ export class ActorSystem {
     const handle = this.#handle(node);
     const attached = handle.attach(peer, port, incarnation).catch((error) => {
       // Perhaps it never left this thread: closed, it tells the other end that nobody is there.
-      port.close();
+      closePort(port);
       throw error;
     });
     await this.#heard(handle, attached);
@@ -396,7 +397,7 @@ export class ActorSystem {
     if (this.#announced.has(handle)) return;
     this.#announced.add(handle);
     const { node, incarnation } = handle;
-    this.#wiring.detach(node, exit.reason);
+    this.#wiring.ended(node, exit.reason);
     if (this.#stopping !== undefined) return;
     this.#log.warn(`node ${node} is down`, { incarnation, ...exit });
     this.#listeners.emit('node-down', { node, incarnation, ...exit });
@@ -404,7 +405,7 @@ export class ActorSystem {
       const other = this.#handle(peer);
       return this.#heard(
         other,
-        other.call((control) => control.detach(node, exit.reason)),
+        other.call((control) => control.peerEnded(node, exit.reason)),
       );
     });
     await Promise.all(told);

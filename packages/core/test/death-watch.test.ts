@@ -83,24 +83,51 @@ test('watching an actor on a node that no link leads to is told at once', async 
   const { signals, actor } = watcherOf('z/target');
   node('a').spawn('watcher', actor);
   await clock.settle();
-  expect(signals).toEqual([{ type: 'terminated', address: 'z/target', reason: 'node-down' }]);
+  expect(signals).toEqual([{ type: 'terminated', address: 'z/target', reason: 'unreachable' }]);
 });
 
-test('a node that goes takes its actors along, and says in which life it was', async () => {
+test('a node whose thread ends takes its actors along, and says in which life it was', async () => {
   const { clock, node, signals } = setUp('b/target');
   await clock.settle();
-  node('a').detachLink('b' as NodeId, 'test');
-  node('a').detachLink('b' as NodeId, 'test');
+  node('a').peerEnded('b' as NodeId, 'test');
+  node('a').peerEnded('b' as NodeId, 'test');
   await clock.settle();
   expect(signals).toEqual([{ type: 'terminated', address: 'b/target', reason: 'node-down', incarnation: 0 }]);
 });
 
-test('a new link in the place of the old one ends the watches over the old one', async () => {
+test('a link that is lost is no death: the node at its end may live on', async () => {
+  const { clock, node, signals } = setUp('b/target');
+  await clock.settle();
+  node('a').detachLink('b' as NodeId, 'test');
+  await clock.settle();
+  expect(signals).toEqual([{ type: 'terminated', address: 'b/target', reason: 'unreachable' }]);
+});
+
+test.each([
+  { story: 'to the next life, before which the last one ended', life: 4, reason: 'node-down' },
+  { story: 'to the same life', life: 0, reason: 'unreachable' },
+])('a new link $story ends the watches over the old one: $reason', async ({ life, reason }) => {
   const { clock, node, signals, link } = setUp('b/target');
   await clock.settle();
-  node('a').attachLink('b' as NodeId, link('a', 'b'), 4);
+  node('a').attachLink('b' as NodeId, link('a', 'b'), life);
   await clock.settle();
-  expect(signals).toMatchObject([{ reason: 'node-down', incarnation: 0 }]);
+  expect(signals).toMatchObject([{ reason }]);
+});
+
+test('word of an end overtakes the messages that wait', async () => {
+  const { clock, node } = nodes(['a', 'b']);
+  const heard: string[] = [];
+  node('b').spawn('target', mortal);
+  const watcher = defineActor<string>((context) => {
+    context.watch(context.actor('b/target'));
+    return { receive: (message) => void heard.push(message), signal: ({ type }) => void heard.push(type) };
+  });
+  const ref = node('a').spawn('watcher', watcher);
+  await clock.settle();
+  for (const word of ['one', 'two', 'three']) ref.tell(word);
+  node('a').peerEnded('b' as NodeId, 'test');
+  await clock.settle();
+  expect(heard).toEqual(['terminated', 'one', 'two', 'three']);
 });
 
 test('a frame that arrives twice does not end an actor twice', async () => {

@@ -113,6 +113,22 @@ test('a killed node is an event, its watchers are signalled, its asks fail, and 
   expect(await a.ask(again, { timeoutMs })).toBe('new life');
 });
 
+test('the end of a thread is known to the others at once, though the thread of the app is busy', async () => {
+  const system = await start(['a', 'b']);
+  const a = await probeAt(system, 'a/probe');
+  await probeAt(system, 'b/probe');
+  await a.ask({ do: 'watch', address: 'b/probe' }, { timeoutMs });
+  const killed = system.kill('b');
+  const busyUntilMs = Date.now() + 1_000;
+  while (Date.now() < busyUntilMs);
+  await killed;
+  const [signalledAtMs] = (await a.ask({ do: 'signalled' }, { timeoutMs })) as number[];
+  expect(signalledAtMs).toBeLessThan(busyUntilMs);
+  expect(await a.ask({ do: 'heard' }, { timeoutMs })).toMatchObject([
+    { reason: 'node-down', incarnation: 0 },
+  ]);
+});
+
 test('a restart can leave the node empty', async () => {
   const system = await start(['a']);
   await probeAt(system, 'a/probe');

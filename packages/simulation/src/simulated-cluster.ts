@@ -289,9 +289,9 @@ export class SimulatedCluster {
 
   #tellOfExit(name: NodeId): void {
     if (!this.#options.tellsOfExits) return;
-    for (const other of this.#nodes.values()) other.runtime?.detachLink(name, 'its thread has ended');
+    for (const other of this.#nodes.values()) other.runtime?.peerEnded(name, 'its thread has ended');
     for (const { runtime, client } of this.#clients.values()) {
-      runtime.detachLink(name, 'its thread has ended');
+      runtime.peerEnded(name, 'its thread has ended');
       client.nodeDown(name);
     }
   }

@@ -22,7 +22,8 @@ export interface NodeControl {
   /** Answers when the worker has come up. */
   ready(): Outcome<void>;
   attach(peer: NodeId, port: MessagePort, incarnation: number): Outcome<void>;
-  detach(peer: NodeId, reason: string): Outcome<void>;
+  /** The thread of `peer` has ended. */
+  peerEnded(peer: NodeId, reason: string): Outcome<void>;
   setConditions(peer: NodeId, conditions: Partial<LinkConditions>): Outcome<void>;
   /** Loads the module and starts the actor; answers when its factory has succeeded. */
   spawn(name: string, moduleUrl: string, options: SpawnOptions): Promise<Outcome<void>>;

@@ -75,8 +75,9 @@ export class Router {
     return gone.incarnation;
   }
 
-  has(peer: NodeId): boolean {
-    return this.#peers.has(peer);
+  /** Which life of `peer` its link leads to. */
+  incarnationOf(peer: NodeId): number | undefined {
+    return this.#peers.get(peer)?.incarnation;
   }
 
   /** The peers that a link leads to, in the order of their names. */

@@ -25,8 +25,10 @@ export class Wiring {
       onFrame: (frame) => {
         if (this.#links.get(peer) === link) runtime.receiveFrame(peer, frame);
       },
-      onClosed: () => {
-        if (this.#links.get(peer) === link) this.detach(peer, 'its port closed');
+      onClosed: (hasThreadEnded) => {
+        if (this.#links.get(peer) !== link) return;
+        if (hasThreadEnded) this.ended(peer, 'its thread closed the port');
+        else this.#lost(peer, 'its port was closed');
       },
     });
     const random = runtime.random.fork(`link to ${peer}#${incarnation}`);
@@ -37,7 +39,13 @@ export class Wiring {
     this.#links.set(peer, link);
   }
 
-  detach(peer: NodeId, reason: string): void {
+  /** The thread of `peer` has ended. */
+  ended(peer: NodeId, reason: string): void {
+    this.#links.delete(peer);
+    this.#runtime.peerEnded(peer, reason);
+  }
+
+  #lost(peer: NodeId, reason: string): void {
     this.#links.delete(peer);
     this.#runtime.detachLink(peer, reason);
   }

@@ -70,7 +70,7 @@ async function stop(): Promise<void> {
 const control: NodeControl = {
   ready: () => outcomeOf(() => {}),
   attach: (peer, port, life) => outcomeOf(() => wiring.attach(peer, port, life)),
-  detach: (peer, reason) => outcomeOf(() => wiring.detach(peer, reason)),
+  peerEnded: (peer, reason) => outcomeOf(() => wiring.ended(peer, reason)),
   setConditions: (peer, conditions) => outcomeOf(() => wiring.setConditions(peer, conditions)),
   spawn: (name, moduleUrl, options) => outcomeOfAsync(() => spawn(name, moduleUrl, options)),
   inspect: () => outcomeOf(() => runtime.inspect()),

@@ -5,11 +5,13 @@ import { defineActor } from '@quorate/core';
 
 export default defineActor((context) => {
   const heard = [];
+  const signalledAtMs = [];
   const does = {
     echo: ({ value }) => value,
     where: () => ({ node: context.node, threadId, argument: context.argument }),
     note: ({ value }) => void heard.push(value),
     heard: () => heard,
+    signalled: () => signalledAtMs,
     tell: ({ to, message }) => context.actor(to).tell(message),
     flood: ({ to, count }) => {
       for (let value = 0; value < count; value++) context.actor(to).tell({ do: 'note', value });
@@ -41,6 +43,9 @@ export default defineActor((context) => {
   };
   return {
     receive: (message) => does[message.do](message),
-    signal: (signal) => void heard.push(signal),
+    signal(signal) {
+      heard.push(signal);
+      signalledAtMs.push(Date.now());
+    },
   };
 });
