@@ -324,8 +324,9 @@ export const plantedGuards: readonly PlantedGuard[] = [
   {
     scenario: '17-duelling-candidates',
     protocols: raft,
-    guard: 'election timeouts are drawn anew; they are always the shortest',
+    guard: 'election timeouts are drawn anew, and one of two rivals goes first; neither is so',
     removals: [
+      rule('consensus/src/raft/election-restriction.ts#hasPrecedence', () => () => false),
       rule('consensus/src/raft/state.ts#resetElectionTimer', () => (state) => {
         state.electionDueMs = state.nowMs + state.options.electionTimeoutMs[0];
       }),

@@ -71,8 +71,10 @@ export function onHeartbeat(state: MultiPaxosState, from: NodeId, heartbeat: Hea
     nack(state, from, ballot);
     return;
   }
-  follow(state, promiseAfterAccept({ ballot, promised: state.promised }), from);
+  const isFollowed = follow(state, promiseAfterAccept({ ballot, promised: state.promised }), from);
   learnFromLeader(state, chosenUpTo);
+  // An answer would count towards a lease, and nobody here is loyal to the dead.
+  if (!isFollowed) return;
   if (rests) restWithLeader(state);
   send(state, from, { type: 'heartbeat-reply', ballot, round, chosenUpTo: state.chosenUpTo });
 }

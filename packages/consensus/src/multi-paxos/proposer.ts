@@ -3,8 +3,16 @@
  * [PaxosSimple §2.2, §3], [PaxosModerately]
  */
 import type { NodeId } from '@quorate/core';
+import { expectLastWords } from '../last-words.ts';
 import { hasAcceptor, noAcceptors, withAcceptor } from './acceptor-set.ts';
-import { forsakeLeader, noteBallot, raisePromise, resetStandTimer, stopProposing } from './allegiance.ts';
+import {
+  forsakeLeader,
+  hastenStanding,
+  noteBallot,
+  raisePromise,
+  resetStandTimer,
+  stopProposing,
+} from './allegiance.ts';
 import {
   type Ballot,
   ballotAbove,
@@ -20,7 +28,7 @@ import type { CanvassReply, HandOverMessage, MultiPaxosMessage, Nack, Promised }
 import { diskSilenceMs, markOfThisStep, send, sendOnceDurable } from './outbox.ts';
 import { isPhase1Quorum } from './phase-quorums.ts';
 import { notePeerGone } from './quiescence.ts';
-import { canvassSucceeded, staggerMs } from './stability.ts';
+import { canvassSucceeded } from './stability.ts';
 import { type Canvassing, idle, type MultiPaxosState, ordinalOf, type Preparing } from './state.ts';
 import { ReportedValues } from './value-adoption.ts';
 
@@ -179,12 +187,11 @@ export function onNack(state: MultiPaxosState, message: Nack): void {
 
 /** The thread of `peer` has ended. If it led, its followers need not wait for its silence. */
 export function onPeerDown(state: MultiPaxosState, peer: NodeId): void {
+  const { nowMs, options, lastWords } = state;
+  expectLastWords(lastWords, peer, { nowMs, electionTimeoutMinMs: options.electionTimeoutMs[0] });
   if (state.proposer.phase === 'leading') notePeerGone(state, state.proposer, peer);
   if (state.leader !== peer) return;
-  const rest = state.options.members.filter((member) => member !== peer);
-  const rank = rest.indexOf(state.options.self);
   forsakeLeader(state);
-  const hastenedMs = state.nowMs + staggerMs({ rank, heartbeatMs: state.options.heartbeatMs });
-  if (hastenedMs < state.standAtMs) state.standAtMs = hastenedMs;
+  hastenStanding(state, peer);
   if (state.nowMs >= state.standAtMs) stand(state);
 }

@@ -5,6 +5,7 @@
  * `log`, and they become durable through the outbox before anyone is told.
  */
 import { CodedError, invariant, type NodeId, type Random, seededRandom } from '@quorate/core';
+import type { LastWords } from '../last-words.ts';
 import type { ProtocolOptions, RecoveredState } from '../protocol.ts';
 import type { PeerProgress } from './accept-pipeline.ts';
 import type { AcceptorSet } from './acceptor-set.ts';
@@ -125,6 +126,7 @@ export interface MultiPaxosState {
    * leader that it may have forgotten. -Infinity when it is known to be gone, or was forsaken.
    */
   leaderHeardMs: number;
+  readonly lastWords: LastWords;
   /** The leader has fallen silent, and that is as it should be. */
   rests: boolean;
   /** A command that ends the epoch was proposed here: no lease any more. */
@@ -172,6 +174,7 @@ export function startState(
     snapshotOffers: new Map(),
     leader: undefined,
     leaderHeardMs: nowMs,
+    lastWords: new Map(),
     rests: false,
     isSealed: false,
     fitToLeadAtMs: nowMs,

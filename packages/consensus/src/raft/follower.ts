@@ -2,6 +2,7 @@
  * The follower: it takes what the leader of its term sends, and says what it durably holds. [Raft §5.3]
  */
 import { invariant, type NodeId } from '@quorate/core';
+import { isLastWord } from '../last-words.ts';
 import type { Entry, LogIndex } from '../protocol.ts';
 import { followerCommitIndex } from './commit-rule.ts';
 import { conflictHint } from './conflict-hint.ts';
@@ -9,11 +10,32 @@ import type { LogPosition, Term } from './log.ts';
 import type { Append, Heartbeat } from './message.ts';
 import { restWithLeader } from './quiescence.ts';
 import { becomeFollower } from './role-change.ts';
-import { commitTo, type Effects, type RaftState, resetElectionTimer, writeContext } from './state.ts';
+import {
+  commitTo,
+  type Effects,
+  ownTurnMs,
+  type RaftState,
+  resetElectionTimer,
+  writeContext,
+} from './state.ts';
 
-/** A message from the leader of `term`, which is not below our own: whoever else we were, now we follow. */
-function followLeader(state: RaftState, leader: NodeId, term: Term, effects: Effects): void {
+/**
+ * A message from the leader of `term`, which is not below our own: whoever else we were, now we follow; unless
+ * it has ended meanwhile.
+ * @returns whether `leader` is followed
+ */
+function followLeader(state: RaftState, leader: NodeId, term: Term, effects: Effects): boolean {
   const { role } = state;
+  if (isLastWord(state.lastWords, leader, state.nowMs)) {
+    if (term > state.currentTerm) {
+      becomeFollower(state, 'higher-term', { term, leader: undefined }, effects);
+    }
+    // Word of its end may have come before word of its lead.
+    if (state.role.name === 'follower') {
+      state.electionDueMs = Math.min(state.electionDueMs, ownTurnMs(state, leader));
+    }
+    return false;
+  }
   if (role.name === 'follower' && role.leader === leader && term === state.currentTerm) {
     role.rests = false;
   } else {
@@ -25,6 +47,7 @@ function followLeader(state: RaftState, leader: NodeId, term: Term, effects: Eff
   state.lastHeardLeaderMs = state.nowMs;
   state.lastHeardLeaderTerm = term;
   resetElectionTimer(state);
+  return true;
 }
 
 export function onAppend(state: RaftState, from: NodeId, append: Append, effects: Effects): void {
@@ -84,6 +107,11 @@ function takeEntries(state: RaftState, entries: readonly Entry[]): void {
   const added = firstNewAt === 0 ? entries : entries.slice(firstNewAt);
   log.append(added);
   durability.append(added);
+  // These are last words, and who refused this server for what it lacked may grant now.
+  if (state.role.name === 'pre-candidate') {
+    state.role.answeredBy.clear();
+    state.role.askAgainAtMs = state.nowMs;
+  }
 }
 
 export function onHeartbeat(state: RaftState, from: NodeId, heartbeat: Heartbeat, effects: Effects): void {
@@ -95,12 +123,14 @@ export function onHeartbeat(state: RaftState, from: NodeId, heartbeat: Heartbeat
     });
     return;
   }
-  followLeader(state, from, heartbeat.term, effects);
+  const isFollowed = followLeader(state, from, heartbeat.term, effects);
   const { commitIndex, round, term, rests } = heartbeat;
   // The leader tells us to commit only what we have acknowledged. A log that ends before has lost
   // acknowledged entries, and must not go on as if nothing had happened.
   invariant(commitIndex <= state.log.lastIndex, 'what was acknowledged is in the log');
   commitTo(state, commitIndex, effects);
+  // An answer would count towards a lease, and nobody here is loyal to the dead.
+  if (!isFollowed) return;
   if (rests) restWithLeader(state);
   state.durability.sendWhenTermWritten(from, { type: 'heartbeat-reply', term, round });
 }

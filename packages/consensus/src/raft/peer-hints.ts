@@ -7,13 +7,16 @@
  * ends a rest, and leaves the loyal bound until their timeout has passed.
  */
 import type { NodeId } from '@quorate/core';
+import { expectLastWords } from '../last-words.ts';
 import { campaign, mayCampaign } from './candidate.ts';
 import { keepAwake } from './quiescence.ts';
 import { becomeFollower } from './role-change.ts';
-import { type Effects, type RaftState, resetElectionTimer } from './state.ts';
+import { type Effects, ownTurnMs, type RaftState, resetElectionTimer } from './state.ts';
 
 /** The thread of `peer` has ended. */
 export function onPeerDown(state: RaftState, peer: NodeId, effects: Effects): void {
+  const { nowMs, options, lastWords } = state;
+  expectLastWords(lastWords, peer, { nowMs, electionTimeoutMinMs: options.electionTimeoutMs[0] });
   if (state.role.name === 'leader') noteGone(state, peer);
   if (state.role.name !== 'follower' || state.role.leader !== peer) return;
   becomeFollower(state, 'leader-down', { term: state.currentTerm, leader: undefined }, effects);
@@ -45,10 +48,7 @@ function noteGone(state: RaftState, peer: NodeId): void {
   keepAwake(state, role);
 }
 
-/** Members stand one after the other, by rank, so that they do not take each other's votes. */
 function standInTurn(state: RaftState, gone: NodeId, effects: Effects): void {
-  const { members, self, heartbeatMs } = state.options;
-  const rank = members.filter((member) => member !== gone).indexOf(self);
-  if (rank === 0 && mayCampaign(state)) campaign(state, effects);
-  else state.electionDueMs = state.nowMs + (rank * heartbeatMs) / 5;
+  state.electionDueMs = ownTurnMs(state, gone);
+  if (state.electionDueMs === state.nowMs && mayCampaign(state)) campaign(state, effects);
 }

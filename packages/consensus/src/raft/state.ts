@@ -2,6 +2,7 @@
  * The state of one Raft server, and what does not depend on its role. [Raft fig. 2]
  */
 import { assertNever, invariant, type NodeId, type Random, seededRandom } from '@quorate/core';
+import type { LastWords } from '../last-words.ts';
 import type {
   Effect,
   Entry,
@@ -81,6 +82,7 @@ export interface RaftState {
   lastHeardLeaderMs: number;
   /** The term of that leader; after a start, the newest that it can have been. */
   lastHeardLeaderTerm: Term;
+  readonly lastWords: LastWords;
   readonly standBack: StandBack;
   nowMs: number;
   /** The epoch has just been founded with this server as its first leader: it leads from its first step on. */
@@ -117,6 +119,7 @@ export function start(options: ProtocolOptions, recovered: RecoveredState, nowMs
     // followers' loyalty through that.
     lastHeardLeaderMs: nowMs,
     lastHeardLeaderTerm: currentTerm,
+    lastWords: new Map(),
     standBack: neverStalled(),
     nowMs,
     isAppointed: options.isAppointed ?? false,
@@ -142,6 +145,13 @@ export function foundingHardState({ appointed, reign }: Founding): Uint8Array {
 export function resetElectionTimer(state: RaftState): void {
   const [min, max] = state.options.electionTimeoutMs;
   state.electionDueMs = state.nowMs + min + state.random.next() * (max - min);
+}
+
+/** When this server stands for `gone`: the members do one after the other, so as not to take each other's votes. */
+export function ownTurnMs({ nowMs, options }: RaftState, gone: NodeId): number {
+  const { members, self, heartbeatMs } = options;
+  const rank = members.filter((member) => member !== gone).indexOf(self);
+  return nowMs + (rank * heartbeatMs) / 5;
 }
 
 /** Commits up to `index` and says so; nothing happens when that is no news. */

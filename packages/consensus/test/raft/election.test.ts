@@ -316,6 +316,15 @@ describe('a hint that the leader is down', () => {
     expect(server.heard('pre-vote-request')).toHaveLength(4);
   });
 
+  test('hastens the election also when word of the lead comes after it', () => {
+    const server = new LoneServer({ members: ['a', 'b', 'c'] });
+    server.step({ type: 'peer-down', peer: 'c' as never });
+    server.receive('c', { type: 'heartbeat', term: 1, commitIndex: 0, round: 1, rests: false });
+    expect(server.status).toMatchObject({ role: 'follower', leader: undefined, reign: 1 });
+    server.listen().pass(10);
+    expect(server.heard('pre-vote-request')).toHaveLength(2);
+  });
+
   test('changes nothing when it is about somebody else', () => {
     const server = following('c', ['a', 'b', 'c']);
     server.step({ type: 'peer-down', peer: 'b' as never });
