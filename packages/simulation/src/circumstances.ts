@@ -114,9 +114,11 @@ function drawLimits(random: Random): Pick<Circumstances, 'tuning' | 'sessionLimi
     choices[random.below(choices.length)] as Choice;
   const tuning = {
     ...baseTuning,
+    // A narrow range brings elections about as early as voters may take part in them.
+    electionTimeoutMs: pick(defaultTuning.electionTimeoutMs, defaultTuning.electionTimeoutMs, [150, 180]),
     segmentBytes: pick(8, 64, 64) * 1024,
     // Less than any entry: each goes alone, and so does each page of a promise.
-    appendBytesMax: pick(1, 120, 600, 16 * 1024, 16 * 1024),
+    appendBytesMax: pick(1, 1, 120, 600, 16 * 1024, 16 * 1024),
     appendsInFlightMax: pick(1, 2, 8, 8),
     uncommittedBytesMax: random.chance(0.2) ? 300 + random.below(1_500) : defaultTuning.uncommittedBytesMax,
     snapshotEveryBytes: random.chance(0.65) ? 1_500 + random.below(14_000) : 1 << 30,

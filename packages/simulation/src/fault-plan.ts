@@ -33,6 +33,8 @@ export const strikeKinds = [
   'storm',
   /** Delays beyond an election timeout on the links of one node. */
   'slow-links',
+  /** Delays about as long as an election timeout on all links: votes come late, for candidates that stand again. */
+  'slow-mesh',
   /** Whoever begins to lead is struck a moment later, again and again. */
   'hunt-leaders',
   /** No operation on the disk returns. */
@@ -68,6 +70,24 @@ export interface FaultPlan {
   readonly strikes: readonly Strike[];
 }
 
+/**
+ * In so many seeds no leader lasts from the beginning to the end of the plan. What one leaves half done, and
+ * the next, is what elections are about; and since little else happens, such seeds cost little.
+ */
+const contestedShare = 0.25;
+
+/** These show what they do only after a few elections. */
+const lasting: ReadonlySet<StrikeKind> = new Set([
+  'storm',
+  'slow-mesh',
+  'slow-links',
+  'hunt-leaders',
+  'cut-links',
+]);
+
+/** What was not synced is lost by these alone. */
+const losing: ReadonlySet<StrikeKind> = new Set(['crash', 'crash-all', 'crash-mid-write']);
+
 /** How many of a hundred seeds have so many nodes. */
 const nodesShares: readonly (readonly [nodes: number, share: number])[] = [
   [1, 3],
@@ -82,12 +102,23 @@ const nodesShares: readonly (readonly [nodes: number, share: number])[] = [
 /** Draws the plan of a seed. */
 export function drawFaultPlan(random: Random): FaultPlan {
   const nodes = drawWeighted(random, nodesShares);
-  const horizonMs = 600 + random.next() * 2_400;
-  const count = drawStrikeCount(random);
-  const shares = strikeKinds.map((kind) => [kind, random.chance(0.45) ? 0 : random.next()] as const);
+  const isContested = random.chance(contestedShare);
+  const horizonMs = (600 + random.next() * 2_400) * (isContested ? 2 : 1);
+  const count = isContested ? random.below(4) : drawStrikeCount(random);
+  const shares = strikeKinds.map(
+    (kind) => [kind, random.chance(0.45) ? 0 : random.next() * (losing.has(kind) ? 2 : 1)] as const,
+  );
   const strikes = Array.from({ length: count }, () =>
     drawStrike(drawWeighted(random, shares), horizonMs, random),
   );
+  if (isContested) {
+    const kinds: readonly StrikeKind[] = drawWeighted<readonly StrikeKind[]>(random, [
+      [['hunt-leaders'], 6],
+      [['slow-mesh'], 3],
+      [['hunt-leaders', 'slow-mesh'], 1],
+    ]);
+    for (const kind of kinds) strikes.push({ ...drawStrike(kind, 0, random), forMs: horizonMs });
+  }
   return { nodes, strikes: strikes.sort((one, other) => one.atMs - other.atMs) };
 }
 
@@ -102,7 +133,7 @@ function drawStrike(kind: StrikeKind, horizonMs: number, random: Random): Strike
   return {
     kind,
     atMs: 10 + random.next() * horizonMs,
-    forMs: 20 * 2 ** (random.next() * 5),
+    forMs: (lasting.has(kind) ? 60 : 20) * 2 ** (random.next() * 5),
     target: random.chance(0.5) ? 'leader' : random.next(),
     seed: random.below(2 ** 32),
   };

@@ -195,6 +195,7 @@ class SimulationRun {
       trace,
       random: random.fork('workload'),
       order: this.#order,
+      members: this.#members,
       readShares: circumstances.readShares,
       ...workloadFor(options),
     });

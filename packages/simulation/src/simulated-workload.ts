@@ -3,7 +3,7 @@
  * other, and the history of what they were told.
  */
 import type { Client, Consistency, Session } from '@quorate/consensus';
-import { hasCode, type Random } from '@quorate/core';
+import { hasCode, type NodeId, type Random } from '@quorate/core';
 import type { AppliedOrder, CommandAnswer } from './applied-order.ts';
 import { drawWeighted } from './fault-plan.ts';
 import { HistoryRecorder } from './history-recorder.ts';
@@ -19,6 +19,7 @@ export interface WorkloadOptions {
   readonly trace: Trace;
   readonly random: Random;
   readonly order: AppliedOrder;
+  readonly members: readonly NodeId[];
   readonly keys: number;
   /** Share of operations that compare and set, 0 to 0.6; a third read, the others write. */
   readonly casShare: number;
@@ -202,7 +203,8 @@ export class SimulatedWorkload {
     const operation = isStrong ? this.history.invokeRead(process, key) : undefined;
     const known = { seenBefore: holder.seen, toldBefore: this.#told };
     try {
-      const query = holder.session.query(['read', key], { ...this.#call(), consistency: level });
+      const options = { ...this.#call(), ...this.#where(), consistency: level };
+      const query = holder.session.query(['read', key], options);
       const value = (await query) as number | null;
       if (holder.isGone) return 'unknown';
       if (operation !== undefined) this.history.ok(operation, value ?? NULL_VALUE);
@@ -307,6 +309,12 @@ export class SimulatedWorkload {
   #call(): { readonly timeoutMs: number } {
     const { random } = this.#options;
     return { timeoutMs: random.chance(0.05) ? 5 + random.below(200) : 3_000 };
+  }
+
+  /** Mostly of whoever is fit to answer, sometimes of a certain member: a follower as likely as not. */
+  #where(): { readonly node?: NodeId } {
+    const { random, members } = this.#options;
+    return random.chance(0.25) ? { node: members[random.below(members.length)] as NodeId } : {};
   }
 
   #pause(): Promise<void> {

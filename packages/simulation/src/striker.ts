@@ -34,10 +34,22 @@ interface Blow {
   readonly random: Random;
 }
 
-/** A new leader is struck within so many milliseconds. */
-const huntDelayMsMax = 40;
+/** A new leader is struck after so many milliseconds, most often soon: it has just begun to write and to send. */
+const huntDelayMs = { min: 1, max: 64 } as const;
 
-const huntedBy: readonly StrikeKind[] = ['isolate', 'mute', 'deafen', 'crash', 'kill', 'pause', 'cut-links'];
+const huntPauseMs = 100;
+
+const huntedBy: readonly StrikeKind[] = [
+  'isolate',
+  'mute',
+  'deafen',
+  'crash',
+  'kill',
+  'pause',
+  'cut-links',
+  'cut-links',
+  'cut-links',
+];
 
 export class Striker {
   readonly counts: StrikeCounts = Object.fromEntries(strikeKinds.map((kind) => [kind, 0])) as StrikeCounts;
@@ -90,13 +102,22 @@ export class Striker {
 
   /** A node has just begun to lead. */
   leaderSeen(leader: NodeId): void {
-    for (const random of this.#hunts) {
-      const kind = huntedBy[random.below(huntedBy.length)] as StrikeKind;
-      const blow = { on: leader, forMs: 40 + random.next() * 400, random: random.fork(`${random.next()}`) };
-      this.#ports.time.after(random.next() * huntDelayMsMax, () => {
-        if (this.#hunts.has(random)) this.#carryOut(kind, blow);
-      });
-    }
+    for (const random of this.#hunts) this.#huntOn(random, leader);
+  }
+
+  #huntOn(hunt: Random, leader: NodeId): void {
+    if (!this.#hunts.has(hunt)) return;
+    const { time, cluster } = this.#ports;
+    const kind = huntedBy[hunt.below(huntedBy.length)] as StrikeKind;
+    const blow = { on: leader, forMs: 60 + hunt.next() * 600, random: hunt.fork(`${hunt.next()}`) };
+    const delayMs = huntDelayMs.min * (huntDelayMs.max / huntDelayMs.min) ** hunt.next();
+    time.after(delayMs, () => {
+      if (this.#hunts.has(hunt)) this.#carryOut(kind, blow);
+    });
+    // Whoever leads on after that is struck again.
+    time.after(delayMs + blow.forMs + huntPauseMs, () => {
+      if (cluster.leader() === leader) this.#huntOn(hunt, leader);
+    });
   }
 
   /**
@@ -167,6 +188,8 @@ export class Striker {
         return this.#cutClient(random);
       case 'storm':
         return [this.#weather.add('everywhere', drawStorm(random))];
+      case 'slow-mesh':
+        return [this.#weather.add('everywhere', { ...this.#ports.weather, ...drawSlowness(random) })];
       case 'slow-links':
         return this.#slowLinks(blow, others);
       case 'hunt-leaders':
@@ -284,11 +307,15 @@ export class Striker {
 
 function drawStorm(random: Random): Weather {
   return {
-    dropRate: random.next() * 0.5,
+    dropRate: random.chance(0.3) ? 0 : random.next() * 0.5,
     duplicateRate: random.next() * 0.4,
     reorderRate: random.next() * 0.5,
     delayMs: [0.1, 0.5 * 2 ** (random.next() * 6)],
   };
+}
+
+function drawSlowness(random: Random): Weather {
+  return { reorderRate: random.chance(0.5) ? 0.5 : 0, delayMs: [0.1, 100 + random.next() * 500] };
 }
 
 function lifeOf({ name, life }: { readonly name: NodeId; readonly life: number }): string {

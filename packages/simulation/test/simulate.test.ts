@@ -100,9 +100,9 @@ describe.each(algorithms)('%s', (algorithm) => {
     expect(part.faults).toMatchObject({ dropped: 0, duplicated: 0, reordered: 0 });
   });
 
-  test.each(Object.keys(plantedBugs) as PlantedBug[])('notices within 40 seeds: %s', async (plantedBug) => {
-    const failure = await firstFailure(40, (seed) =>
-      simulate({ algorithm, seed, plantedBug, operations: 500 }),
+  test.each(Object.keys(plantedBugs) as PlantedBug[])('notices within 60 seeds: %s', async (plantedBug) => {
+    const failure = await firstFailure(60, (seed) =>
+      simulate({ algorithm, seed, plantedBug, operations: 300 }),
     );
     expect(failure?.violation).toBeDefined();
   });
