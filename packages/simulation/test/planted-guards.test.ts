@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { Protocol, StateMachineDefinition } from '@quorate/consensus';
 import { afterEach, expect, test, vi } from 'vitest';
-import { type AnyFunction, plantedGuards, type Removal } from './planted-guards.ts';
+import { type AnyFunction, plantedCrashGuards, plantedGuards, type Removal } from './planted-guards.ts';
 
 type AnyProtocol = Protocol<unknown, unknown>;
 
@@ -10,7 +10,7 @@ const packages = resolve(import.meta.dirname, '../..');
 /** The guards that are out at the moment. */
 let absent: readonly Removal[] = [];
 let putBack: (() => void)[] = [];
-const all = plantedGuards.flatMap(({ removals }) => removals);
+const all = [...plantedGuards, ...plantedCrashGuards].flatMap(({ removals }) => removals);
 
 // Every file with a guard in it is loaded once, with functions that look whether they are out.
 const files = new Set(all.flatMap((removal) => (removal.kind === 'function' ? [removal.file] : [])));
@@ -32,6 +32,7 @@ for (const file of files) {
 }
 const { readScenario } = await import('../src/scenario/catalogue.ts');
 const { firstDifference, playTranscript } = await import('../src/scenario/play.ts');
+const { changeWithCrash } = await import('./crash-in-change.ts');
 
 async function takeOut(removal: Removal): Promise<void> {
   absent = [...absent, removal];
@@ -80,6 +81,27 @@ test.each(cases)('%s under %s goes red without its guard', async (scenario, prot
   };
   const played = await playTranscript(transcript, protocol, plant);
   const seen = played.failure ?? firstDifference(transcript, played) ?? 'nothing unusual';
+  expect(seen).toMatch(red);
+});
+
+const swaps = [
+  ['raft', 'multi-paxos'],
+  ['multi-paxos', 'raft'],
+] as const;
+const crashCases = plantedCrashGuards.flatMap((planted) =>
+  swaps.map(([algorithm, to]) => ({ ...planted, algorithm, to })),
+);
+
+test.each(crashCases)('$guard: seen when a node crashes while $algorithm gives way', async (planted) => {
+  const { removals, red, algorithm, to } = planted;
+  for (const removal of removals) await takeOut(removal);
+  let seen: string | undefined;
+  let didCrash = true;
+  for (let write = 1; didCrash && seen === undefined; write++) {
+    const struck = await changeWithCrash({ algorithm, change: { algorithm: to } }, { node: 'a', write });
+    seen = struck.failure;
+    didCrash = struck.didCrash;
+  }
   expect(seen).toMatch(red);
 });
 

@@ -156,6 +156,20 @@ const ownWriteAtOnce: Removal = {
   }),
 };
 
+/** Whoever finds that its first vote was for itself believes itself appointed, in each of its lives. */
+const appointsAgain: Removal = {
+  kind: 'border',
+  spoil: (protocol) => ({
+    ...protocol,
+    start(options, recovered, nowMs) {
+      const state = protocol.start(options, recovered, nowMs);
+      const { votedFor } = protocol.inspect(state);
+      const isAppointed = recovered.snapshot.index > 0 && votedFor === options.self;
+      return isAppointed ? protocol.start({ ...options, isAppointed }, recovered, nowMs) : state;
+    },
+  }),
+};
+
 const startsWithoutState = rule(
   'consensus/src/replica/restore-snapshot.ts#restoreSnapshot',
   (original) =>
@@ -566,5 +580,134 @@ export const plantedGuards: readonly PlantedGuard[] = [
       ),
     ],
     red: /chosen is held/,
+  },
+  {
+    scenario: '52-ended-epoch-rests',
+    protocols: both,
+    guard: 'who is left behind is brought along with a snapshot; it is not',
+    removals: [method('consensus/src/replica/epochs.ts#Epochs#leftBehind', () => () => undefined)],
+    red: /not within 2000 ms: (c is in epoch 4|the replicas agree)/,
+  },
+  {
+    scenario: '56-appointed-and-forgetful',
+    protocols: both,
+    guard: 'an appointment ends with the life in which it was given; it is given again',
+    removals: [appointsAgain],
+    red: /a stops: an epoch is founded empty|election safety: a/,
+  },
+  {
+    scenario: '56-appointed-and-forgetful',
+    protocols: paxos,
+    guard: 'the founding hard state grants the first reign to the appointed; to another',
+    removals: [
+      rule(
+        'consensus/src/multi-paxos/founding.ts#foundingHardState',
+        (original) => (founding) => original({ ...founding, appointed: founding.members.at(-1) }),
+      ),
+    ],
+    red: /a stops: an epoch is founded empty/,
+  },
+  {
+    scenario: '57-order-asked-again',
+    protocols: both,
+    guard: 'an order is carried out in the epoch for which it was meant; in any',
+    removals: [rule('consensus/src/replica/epoch.ts#isMeantFor', () => () => true)],
+    red: /epoch 4|- change to a b/,
+  },
+  {
+    scenario: '58-after-the-end',
+    protocols: both,
+    guard: 'what stands behind the end of an epoch is not applied; it is',
+    removals: [rule('consensus/src/replica/epoch.ts#isLastOfEpoch', () => () => false)],
+    red: /stops|beyond its commit|different states/,
+  },
+  {
+    scenario: '59-joiner-learns-first',
+    protocols: both,
+    guard: 'who joins has caught up before the epoch ends; it need not have',
+    removals: [rule('consensus/src/learner/teacher.ts#hasCaughtUp', () => () => true)],
+    red: /- change to a d -> ERR_OUTCOME_UNKNOWN/,
+  },
+];
+
+/** Guards of a change of the epoch that go red when the power fails in one of a node's writes, as they all do there. */
+export interface PlantedCrashGuard {
+  readonly guard: string;
+  readonly removals: readonly Removal[];
+  readonly red: RegExp;
+}
+
+interface WrittenRecord {
+  readonly type: string;
+  readonly epoch: number;
+}
+
+const append = (
+  spoil: (
+    original: (records: readonly WrittenRecord[], durable: () => void) => void,
+    records: readonly WrittenRecord[],
+    durable: () => void,
+  ) => void,
+): Removal =>
+  method(
+    'storage/src/wal.ts#WriteAheadLog#append',
+    (original) => (self, records, durable) =>
+      spoil((what, then) => original.call(self, what, then), records, durable),
+  );
+/** Charters stand under epoch 0. */
+const hasCharter = (records: readonly WrittenRecord[]): boolean => records.some(({ epoch }) => epoch === 0);
+
+export const plantedCrashGuards: readonly PlantedCrashGuard[] = [
+  {
+    guard: 'every record carries its epoch; all carry the first',
+    removals: [
+      append((original, records, durable) =>
+        original(
+          records.map((record) => ({ ...record, epoch: Math.min(record.epoch, 1) })),
+          durable,
+        ),
+      ),
+    ],
+    red: /is open again/,
+  },
+  {
+    guard: 'every message is for its epoch; for any',
+    removals: [method('consensus/src/replica/epochs.ts#Epochs#runOf', () => (self) => self.run)],
+    red: /all are in one epoch/,
+  },
+  {
+    guard: 'nobody speaks in an epoch before its charter is durable; it does',
+    removals: [
+      append((original, records, durable) => {
+        original(records, hasCharter(records) ? () => undefined : durable);
+        if (hasCharter(records)) queueMicrotask(durable);
+      }),
+    ],
+    red: /went from epoch 2 back to 1/,
+  },
+  {
+    guard: 'the charter wins over the start options; it is not read',
+    removals: [rule('consensus/src/replica/charter.ts#recoverCharter', () => () => undefined)],
+    red: /went from epoch 2 back to 1/,
+  },
+  {
+    guard: 'the charter names the earlier epochs that the state is built from; it names none',
+    removals: [
+      rule(
+        'consensus/src/replica/charter.ts#charterRecord',
+        (original) => (group, charter) => original(group, { ...charter, trail: [] }),
+      ),
+    ],
+    red: /applied after 0/,
+  },
+  {
+    guard: 'charter and founding are one write; they are two',
+    removals: [
+      append((original, records, durable) => {
+        if (!hasCharter(records)) original(records, durable);
+        else original(records.slice(0, 1), () => original(records.slice(1), durable));
+      }),
+    ],
+    red: /beyond its commit 0/,
   },
 ];

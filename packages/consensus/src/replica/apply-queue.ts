@@ -7,6 +7,7 @@
  */
 import { type Clock, invariant } from '@quorate/core';
 import type { Entry } from '../protocol.ts';
+import { isLastOfEpoch } from './epoch.ts';
 import type { Applied, ReplicatedState } from './replicated-state.ts';
 import type { SnapshotPlace } from './snapshot-keeper.ts';
 
@@ -84,8 +85,7 @@ export class ApplyQueue {
       invariant(entry !== undefined, 'an array has its elements');
       const outcome = state.apply(entry);
       applied(outcome, entry);
-      if (outcome.type !== 'sealed') continue;
-      // The epoch is over. What else its members chose is not part of the history; clients propose it anew.
+      if (!isLastOfEpoch(outcome)) continue;
       this.#work.length = 0;
       return [];
     }

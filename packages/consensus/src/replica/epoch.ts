@@ -64,6 +64,22 @@ export function endsEpoch(present: Epoch, stop: NextEpoch): boolean {
   return stop.number === present.number + 1;
 }
 
+/**
+ * Whether an applied entry is the last of its epoch. What else that epoch's members chose stands behind it in their
+ * logs and is no part of the history, for nobody applies it; whoever waits for it proposes it anew. [StoppablePaxos]
+ */
+export function isLastOfEpoch(applied: { readonly type: string }): boolean {
+  return applied.type === 'sealed';
+}
+
+/**
+ * An order to change the epoch is carried out in the epoch for which it was thought up, and in no later one: asked
+ * again after its answer was lost, it would undo what came after it.
+ */
+export function isMeantFor(present: Epoch, order: { readonly fromEpoch: number }): boolean {
+  return present.number === order.fromEpoch;
+}
+
 /** The epoch that a STOP at `index` begins. */
 export function epochAfter(present: Epoch, stop: NextEpoch, index: LogIndex): Epoch {
   invariant(endsEpoch(present, stop), `epoch ${stop.number} does not follow ${present.number}`);

@@ -9,7 +9,7 @@ import type { ErrorCode, NodeId } from '@quorate/core';
 import type { Ask } from '../learner/message.ts';
 import { hasCaughtUp } from '../learner/teacher.ts';
 import type { LogIndex } from '../protocol.ts';
-import { appointLeader, type Epoch, type NextEpoch } from './epoch.ts';
+import { appointLeader, type Epoch, isMeantFor, type NextEpoch } from './epoch.ts';
 import type { EpochChange } from './message.ts';
 import { type Asker, answer, refuse, reject } from './waiting-clients.ts';
 
@@ -19,6 +19,8 @@ export interface ReconfigurationParts {
   readonly commitIndex: () => LogIndex;
   readonly appliedIndex: () => LogIndex;
   readonly nowMs: () => number;
+  /** A learner that has not asked for so long is not there. */
+  readonly learnerSilentMs: number;
   /** Resolves when this node could run the algorithm. @throws CodedError ERR_MODULE_INVALID */
   readonly tryAlgorithm: (algorithm: string) => Promise<unknown>;
   /** From here on the epoch serves no lease, takes no proposals, and is on its way to `next`. */
@@ -39,6 +41,7 @@ interface LearnerProgress {
   readonly diskId: string;
   readonly isCaughtUp: boolean;
   readonly commitIndex: LogIndex;
+  readonly askedAtMs: number;
 }
 
 export class Reconfiguration {
@@ -58,7 +61,7 @@ export class Reconfiguration {
   /** A client wants `change`. This replica leads. */
   begin(asker: Asker, change: EpochChange, withinMs: number): void {
     const epoch = this.#parts.epoch();
-    if (epoch.number !== change.fromEpoch || isSameEpoch(epoch, change)) {
+    if (!isMeantFor(epoch, change) || isSameEpoch(epoch, change)) {
       return this.#answerAtOnce(asker, epoch, change);
     }
     const pending = this.#pending;
@@ -97,7 +100,8 @@ export class Reconfiguration {
     const commitIndexAtLastAsking = known?.diskId === diskId ? known.commitIndex : undefined;
     const isCaughtUp =
       commitIndexAtLastAsking !== undefined && hasCaughtUp({ from, commitIndexAtLastAsking });
-    this.#learners.set(learner, { diskId, isCaughtUp, commitIndex: this.#parts.commitIndex() });
+    const { commitIndex, nowMs } = this.#parts;
+    this.#learners.set(learner, { diskId, isCaughtUp, commitIndex: commitIndex(), askedAtMs: nowMs() });
     this.#proposeIfReady();
   }
 
@@ -112,7 +116,7 @@ export class Reconfiguration {
     // Again, if it was refused: that may be over by now.
     if (this.#parts.nowMs() < pending.untilMs) return this.#proposeIfReady();
     this.#pending = undefined;
-    const missing = this.#joiners(pending.change).filter((node) => !this.#learners.get(node)?.isCaughtUp);
+    const missing = this.#joiners(pending.change).filter((node) => !this.#mayJoin(node));
     const why = missing.length > 0 ? `${missing.join(', ')} did not catch up in time` : 'no quorum in time';
     reject(pending.asker, 'ERR_NO_QUORUM', `the epoch was not changed: ${why}`);
   }
@@ -147,12 +151,19 @@ export class Reconfiguration {
     return members.filter((node) => !present.includes(node) || renewed.includes(node));
   }
 
+  /** It has caught up, and is still there: it may have died since. */
+  #mayJoin(node: NodeId): boolean {
+    const learner = this.#learners.get(node);
+    if (learner === undefined) return false;
+    return learner.isCaughtUp && this.#parts.nowMs() - learner.askedAtMs < this.#parts.learnerSilentMs;
+  }
+
   #proposeIfReady(): void {
     const pending = this.#pending;
     if (pending === undefined || pending.isProposed || !pending.isRunnable) return;
     const { change } = pending;
     const joiners = this.#joiners(change);
-    if (!joiners.every((node) => this.#learners.get(node)?.isCaughtUp)) return;
+    if (!joiners.every((node) => this.#mayJoin(node))) return;
     pending.isProposed = true;
     this.#parts.propose(pending.asker, this.#next(change, joiners));
   }

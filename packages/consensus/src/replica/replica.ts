@@ -145,6 +145,7 @@ export class Replica {
       commitIndex: () => this.#status().commitIndex,
       appliedIndex: () => state.appliedIndex,
       nowMs: () => clock.nowMs(),
+      learnerSilentMs: parts.electionTimeoutMs[1],
       tryAlgorithm: parts.tryAlgorithm,
       propose: (asker, next) => {
         this.#epochs.run.input({ type: 'seal' });

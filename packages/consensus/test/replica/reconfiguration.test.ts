@@ -35,6 +35,7 @@ function setUp(epoch: Epoch = firstEpoch) {
     commitIndex: () => at.commitIndex as LogIndex,
     appliedIndex: () => at.commitIndex as LogIndex,
     nowMs: () => at.nowMs,
+    learnerSilentMs: 300,
     tryAlgorithm: async (algorithm) => {
       if (algorithm === 'broken') throw new CodedError('ERR_MODULE_INVALID', 'it is broken', {});
     },
@@ -102,6 +103,17 @@ describe('the STOP is proposed', () => {
         [node('d'), 'one'],
       ]),
     );
+  });
+
+  test('not for one that had caught up and has fallen silent since', async () => {
+    const { at, proposed, order, asks, reconfiguration } = setUp();
+    for (const from of [11, 11]) asks('d', from);
+    at.nowMs = 300;
+    await order(1, withD);
+    reconfiguration.tick();
+    expect(proposed).toEqual([]);
+    asks('d', 11);
+    expect(proposed).toHaveLength(1);
   });
 
   test('and whoever comes back on another disk begins again', async () => {

@@ -29,6 +29,8 @@ const messageTypes: Readonly<Record<string, readonly string[]>> = {
   'heartbeat-reply': ['heartbeat-reply'],
   'catch-up': ['catch-up'],
   snapshot: ['snapshot-offer', 'snapshot-chunk'],
+  /** What learners ask and are taught, under any protocol. */
+  learning: ['learning'],
 };
 
 type Pass = (frame: Uint8Array) => void;
