@@ -15,60 +15,62 @@ const port = parentPort;
 const { doorbell } = workerData as DiskThreadData;
 
 function perform(request: DiskRequest): unknown {
-  switch (request.name) {
+  switch (request[1]) {
     case 'open':
-      return fs.openSync(...request.arguments);
+      return fs.openSync(request[2], request[3]);
     case 'read': {
-      const [descriptor, bytes, position] = request.arguments;
+      const [, , descriptor, bytes, position] = request;
       const into = new Uint8Array(bytes);
       return into.subarray(0, fs.readSync(descriptor, into, 0, bytes, position));
     }
     case 'write': {
-      const [descriptor, buffers, position] = request.arguments;
+      const [, , descriptor, buffers, position] = request;
       return fs.writevSync(descriptor, buffers as Uint8Array[], position);
     }
     case 'writeDurably': {
-      const [descriptor, buffers, position] = request.arguments;
+      const [, , descriptor, buffers, position] = request;
       const written = fs.writevSync(descriptor, buffers as Uint8Array[], position);
       if (written === totalBytes(buffers)) fs.fdatasyncSync(descriptor);
       return written;
     }
     case 'datasync':
-      return fs.fdatasyncSync(...request.arguments);
+      return fs.fdatasyncSync(request[2]);
     case 'sync':
-      return fs.fsyncSync(...request.arguments);
+      return fs.fsyncSync(request[2]);
     case 'sizeBytes':
-      return fs.fstatSync(...request.arguments).size;
+      return fs.fstatSync(request[2]).size;
     case 'truncate':
-      return fs.ftruncateSync(...request.arguments);
+      return fs.ftruncateSync(request[2], request[3]);
     case 'close':
-      return fs.closeSync(...request.arguments);
+      return fs.closeSync(request[2]);
     case 'list':
-      return fs.readdirSync(...request.arguments);
+      return fs.readdirSync(request[2]);
     case 'isDirectory':
-      return fs.statSync(...request.arguments).isDirectory();
+      return fs.statSync(request[2]).isDirectory();
     case 'makeDirectory':
-      fs.mkdirSync(...request.arguments);
+      fs.mkdirSync(request[2]);
       return undefined;
     case 'rename':
-      return fs.renameSync(...request.arguments);
+      return fs.renameSync(request[2], request[3]);
     case 'remove':
-      return fs.unlinkSync(...request.arguments);
+      return fs.unlinkSync(request[2]);
     default:
       return assertNever(request, 'request to the disk thread');
   }
 }
 
 function answer(request: DiskRequest): void {
+  const [id] = request;
   let reply: DiskReply;
   try {
-    reply = { id: request.id, result: perform(request) };
+    reply = [id, perform(request)];
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    reply = { id: request.id, error: { code: code ?? 'UNKNOWN', message } };
+    reply = [id, undefined, { code: code ?? 'UNKNOWN', message }];
   }
-  const { result } = reply;
-  port.postMessage(reply, result instanceof Uint8Array ? [result.buffer as ArrayBuffer] : []);
+  const [, result] = reply;
+  if (result instanceof Uint8Array) port.postMessage(reply, [result.buffer as ArrayBuffer]);
+  else port.postMessage(reply);
 }
 
 for (;;) {

@@ -46,7 +46,7 @@ export function startDiskThread(): DiskThread {
   let lastId = 0;
   let isOver = false;
   worker.unref();
-  worker.on('message', ({ id, result, error }: DiskReply) => {
+  worker.on('message', ([id, result, error]: DiskReply) => {
     const call = waiting.get(id);
     waiting.delete(id);
     if (waiting.size === 0) worker.unref();
@@ -71,7 +71,7 @@ export function startDiskThread(): DiskThread {
     return new Promise((resolve, reject) => {
       if (waiting.size === 0) worker.ref();
       waiting.set(++lastId, { resolve, reject });
-      worker.postMessage({ id: lastId, name, arguments: values });
+      worker.postMessage([lastId, name, ...values]);
       Atomics.add(doorbell, 0, 1);
       Atomics.notify(doorbell, 0);
     });
