@@ -34,6 +34,7 @@ import { ClusterFaults } from './faults.ts';
 import { type CheckedOptions, type ClusterOptions, checkOptions, clientNodeName } from './options.ts';
 import type { ReplicaArgument } from './replica-actor.ts';
 import type { QueryOptions, Session } from './session.ts';
+import { openedInTime } from './start-patience.ts';
 import type { CallOptions } from './waiting-call.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: stands for a definition of any types
@@ -78,6 +79,9 @@ interface Parts {
   readonly options: CheckedOptions;
   readonly release: () => Promise<void>;
 }
+
+/** How long a start waits for a disk that does not answer, once a majority of the nodes could serve. */
+const slowDiskMs = 5_000;
 
 /** A replicated state machine of type `D`, embedded in this process. */
 export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
@@ -132,6 +136,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
    * Starts the nodes, each in its own worker thread, and resolves when they have recovered their data. A
    * leader may be elected a moment later; calls wait for it. A directory that holds data is resumed: what
    * it says of algorithm and members wins over the options, and `warnings` and a `warning` event say so.
+   * Once a majority has recovered, a node whose disk does not answer is waited for 5 s; it joins when it does.
    *
    * @throws CodedError `ERR_OPTION_INVALID`, `ERR_MODULE_INVALID`, `ERR_DIRECTORY_IN_USE`, `ERR_FOREIGN_DATA`,
    * `ERR_LOG_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_FAILED`
@@ -299,25 +304,38 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     this.#client.watch(node as NodeId);
   }
 
-  /** @returns what to warn of: nodes that cannot serve while a majority can */
+  /** @returns what to warn of: nodes that cannot serve, or not yet, while a majority can */
   async #spawnReplicas(): Promise<string[]> {
     const { nodes, identity } = this.#epochs;
-    const outcomes = await Promise.allSettled(nodes.map((node) => this.#spawnReplica(node)));
-    const failures: string[] = [];
+    const needed = majoritySize(identity.members.length);
+    const opening = nodes.map((node) => this.#spawnReplica(node));
+    const outcomes = await openedInTime(opening, needed, slowDiskMs);
+    const warnings: string[] = [];
+    let serving = nodes.length;
     for (const [at, outcome] of outcomes.entries()) {
-      if (outcome.status === 'fulfilled') continue;
       const node = nodes[at] as NodeId;
-      const isOfItsDisk = ['ERR_LOG_CORRUPT', 'ERR_DISK_FULL', 'ERR_DISK_FAILED'].some((code) =>
-        hasCode(outcome.reason, code as ErrorCode),
-      );
-      const { code, message } = errorToData(outcome.reason);
-      this.#unopened.set(node, { code: code as ErrorCode, message });
-      failures.push(`node ${node} cannot serve: ${message}`);
-      // A quorum can do without a node whose disk is broken; anything else is wrong with all of them.
-      const serving = nodes.length - failures.length;
-      if (!isOfItsDisk || serving < majoritySize(identity.members.length)) throw outcome.reason;
+      if (outcome === undefined) {
+        warnings.push(
+          `node ${node} has not opened its disk in ${slowDiskMs} ms: the others serve without it`,
+        );
+        opening[at]?.catch((error) => this.#emit('warning', { message: this.#noteUnopened(node, error) }));
+      } else if (outcome.status === 'rejected') {
+        warnings.push(this.#noteUnopened(node, outcome.reason));
+        serving--;
+        const isOfItsDisk = ['ERR_LOG_CORRUPT', 'ERR_DISK_FULL', 'ERR_DISK_FAILED'].some((code) =>
+          hasCode(outcome.reason, code as ErrorCode),
+        );
+        // A quorum can do without a node whose disk is broken; anything else is wrong with all of them.
+        if (!isOfItsDisk || serving < needed) throw outcome.reason;
+      }
     }
-    return failures;
+    return warnings;
+  }
+
+  #noteUnopened(node: string, error: unknown): string {
+    const { code, message } = errorToData(error);
+    this.#unopened.set(node, { code: code as ErrorCode, message });
+    return `node ${node} cannot serve: ${message}`;
   }
 
   #argumentFor(node: string): ReplicaArgument {

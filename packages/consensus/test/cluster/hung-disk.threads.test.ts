@@ -146,6 +146,23 @@ test('a majority of disks held by the kernel acknowledges nothing, until one of 
   await Promise.all(releases.map((release) => release()));
 });
 
+test('a start does not wait for a disk that the kernel holds, and its node joins when it lets go', async () => {
+  const storage = { directory: temporaryDirectory() };
+  const before = await startLedger({ nodes, storage });
+  await before.propose('before', { timeoutMs });
+  await before.stop();
+  const letGo = hold(storage.directory, 'c', 'writevSync');
+  const warnings: string[] = [];
+  const cluster = await startLedger({ nodes, storage });
+  cluster.on('warning', ({ message }) => warnings.push(message));
+  await cluster.propose('without c', { timeoutMs });
+  expect(warnings).toEqual([expect.stringMatching(/^node c has not opened its disk/)]);
+  expect(cluster.status().nodes['c']?.role).toBe('starting');
+  await letGo();
+  const { appliedIndex } = cluster.status().nodes[await leaderOf(cluster)] ?? { appliedIndex: 0 };
+  await nodeIs(cluster, 'c', (status) => status.role === 'follower' && status.appliedIndex >= appliedIndex);
+});
+
 test('a process that ends while the kernel holds a disk does not stay for it', async () => {
   const directory = temporaryDirectory();
   const program = fileURLToPath(new URL('./processes/stop-with-hung-disk.mjs', import.meta.url));
