@@ -55,7 +55,7 @@ export function startDiskThread(): DiskThread {
   });
   const end = (): void => {
     isOver = true;
-    for (const { reject } of waiting.values()) reject(gone());
+    for (const { reject } of waiting.values()) reject(gone(diedOf));
     waiting.clear();
   };
   const exited = new Promise<void>((resolve) => {
@@ -64,10 +64,13 @@ export function startDiskThread(): DiskThread {
       resolve();
     });
   });
-  // What it died of shows in the calls that fail; without a listener it would end the node's thread.
-  worker.on('error', () => undefined);
+  // What it died of is told by the calls that fail; without a listener it would end the node's thread.
+  let diedOf: unknown;
+  worker.on('error', (error) => {
+    diedOf = error;
+  });
   const ask: Ask = (name, ...values) => {
-    if (isOver) return Promise.reject(gone());
+    if (isOver) return Promise.reject(gone(diedOf));
     return new Promise((resolve, reject) => {
       if (waiting.size === 0) worker.ref();
       waiting.set(++lastId, { resolve, reject });
@@ -86,8 +89,8 @@ export function startDiskThread(): DiskThread {
   };
 }
 
-function gone(): Error {
-  return Object.assign(new Error('the disk thread has ended'), { code: 'ECANCELED' });
+function gone(cause: unknown): Error {
+  return Object.assign(new Error('the disk thread has ended', { cause }), { code: 'ECANCELED' });
 }
 
 type Ask = <Name extends keyof SystemCalls>(name: Name, ...values: DiskArguments<Name>) => Promise<never>;
