@@ -10,7 +10,7 @@ import { advanceTransfer } from './leadership-transfer.ts';
 import type { HeartbeatReply } from './message.ts';
 import type { Progress } from './progress.ts';
 import { announceRest, isToldToRest, keepAwake, restIfAllKnow } from './quiescence.ts';
-import { replicateTo, retryOverdue } from './replication.ts';
+import { replicateTo, retryOverdue, tellCommit } from './replication.ts';
 import { becomeFollower, becomeLeader } from './role-change.ts';
 import { commitTo, type Effects, type Leader, type RaftState } from './state.ts';
 
@@ -152,6 +152,7 @@ function hearsMajority(state: RaftState, leader: Leader): boolean {
 export function announceCommit(state: RaftState, leader: Leader, effects: Effects): void {
   keepAwake(state, leader);
   sendRound(state, leader, effects);
+  for (const [peer, progress] of leader.progress) tellCommit(state, peer, progress, effects);
 }
 
 /** Until an entry of its own term is committed, a leader does not know what its predecessors committed. [Raft §8] */

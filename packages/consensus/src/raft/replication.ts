@@ -78,6 +78,16 @@ function askWhereItStands(state: RaftState, peer: NodeId, prevIndex: LogIndex, e
   return true;
 }
 
+/**
+ * Tells a peer now how far the log is committed. Heartbeats tell it no more than what it has acknowledged; behind
+ * the appends that are on their way to it, it may be told the rest.
+ */
+export function tellCommit(state: RaftState, peer: NodeId, progress: Progress, effects: Effects): void {
+  const isTold = progress.matchIndex >= state.commitIndex;
+  if (progress.state !== 'replicate' || isTold) return;
+  askWhereItStands(state, peer, (progress.nextIndex - 1) as LogIndex, effects);
+}
+
 function sendSnapshot(state: RaftState, peer: NodeId, progress: Progress, effects: Effects): void {
   if (progress.isSnapshotUnderWay) return;
   progress.isSnapshotUnderWay = true;
