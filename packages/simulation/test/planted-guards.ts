@@ -5,7 +5,7 @@
  * stand at a border of a part, where a protocol or a disk is wrapped. Production code knows nothing of this.
  */
 import type { Protocol, StateMachineDefinition } from '@quorate/consensus';
-import { decodeValue, encodeValue } from '@quorate/core';
+import { decodeValue, encodeValue, type NodeId } from '@quorate/core';
 import { type PlantedBug, plantedBugs } from '../src/planted-bugs.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: guards of every shape are replaced here
@@ -177,6 +177,48 @@ const startsWithoutState = rule(
       original(...values).catch(() => undefined),
 );
 
+/** What others say that they have promised is not heard: the own ballot grows by one with each attempt. */
+const ballotsUnheard = rule('consensus/src/multi-paxos/allegiance.ts#noteBallot', () => () => undefined);
+const forgetsSessions = method(
+  'consensus/src/replica/session-table.ts#SessionTable#restore',
+  () => () => undefined,
+);
+const stopKind = 3;
+/** The command that ends the epoch counts when it is written, by whoever leads: nobody has chosen it yet. */
+const stopCountsAtOnce: Removal = {
+  kind: 'border',
+  spoil: (protocol) => ({
+    ...protocol,
+    step(state, input, nowMs, effects) {
+      const before = effects.length;
+      protocol.step(state, input, nowMs, effects);
+      if (input.type !== 'propose') return;
+      for (const effect of effects.slice(before)) {
+        if (effect.type !== 'persist') continue;
+        const entries = effect.entries.filter(({ payload }) => payload[0] === stopKind);
+        if (entries.length > 0) effects.push({ type: 'committed', entries });
+      }
+    },
+  }),
+};
+/** A removed c remains among the members of the protocol. */
+const membersStay: Removal = {
+  kind: 'border',
+  spoil: (protocol) => ({
+    ...protocol,
+    start: (options, ...rest) =>
+      protocol.start(
+        { ...options, members: [...new Set([...options.members, 'c' as NodeId])].sort() },
+        ...rest,
+      ),
+  }),
+};
+/** A message counts in the present epoch, whichever it was sent in. */
+const epochsMix = method(
+  'consensus/src/replica/epochs.ts#Epochs#receive',
+  () => (self, from, _, wire) => self.run.receive(from, wire),
+);
+
 export const plantedGuards: readonly PlantedGuard[] = [
   {
     scenario: '01-older-reign-raft',
@@ -307,7 +349,14 @@ export const plantedGuards: readonly PlantedGuard[] = [
             request.term <= state.currentTerm ? undefined : original(state, from, request, ...rest),
       ),
     ],
-    red: /not within 2000 ms: one of a c leads/,
+    red: /not within 1000 ms: one of c leads/,
+  },
+  {
+    scenario: '14-low-term-returns',
+    protocols: paxos,
+    guard: 'an own ballot is above every other that one is told of; it grows by one',
+    removals: [ballotsUnheard],
+    red: /not within 1000 ms: one of c leads/,
   },
   {
     scenario: '15-hung-disk',
@@ -366,6 +415,36 @@ export const plantedGuards: readonly PlantedGuard[] = [
     red: /chosen is held/,
   },
   {
+    scenario: '19-two-changes-at-once',
+    protocols: both,
+    guard: 'a change counts when the members before it have chosen it; when its leader has written it',
+    removals: [stopCountsAtOnce],
+    red: /appliedIndex went from [0-9]+ back to|: b leads/,
+  },
+  {
+    scenario: '20-change-overwritten',
+    protocols: both,
+    guard: 'a change counts when the members before it have chosen it; when its leader has written it',
+    removals: [stopCountsAtOnce],
+    red: /appliedIndex went from [0-9]+ back to|: b leads/,
+  },
+  {
+    scenario: '22-removed-node',
+    protocols: raft,
+    guard:
+      'a message counts in the epoch of its sending, for members of that, and who cannot win or hears a leader changes nothing; none of it is so',
+    removals: [epochsMix, membersStay, standsUnasked, isLeaderFresh],
+    red: /promises kept: b leads/,
+  },
+  {
+    scenario: '22-removed-node',
+    protocols: paxos,
+    guard:
+      'a message counts in the epoch of its sending, for members of that, and who cannot win or hears a leader changes nothing; none of it is so',
+    removals: [epochsMix, membersStay, preparesUnasked, leaderSeemsAlive],
+    red: /there were 1 new leaders/,
+  },
+  {
     scenario: '23-leader-removed',
     protocols: both,
     guard: 'who leaves goes when a majority has entered the new epoch; when its leader has',
@@ -390,6 +469,13 @@ export const plantedGuards: readonly PlantedGuard[] = [
       ),
     ],
     red: /one of b c d leads|await changes|every|change/,
+  },
+  {
+    scenario: '25-change-under-chaos',
+    protocols: both,
+    guard: 'who joins gets the table of sessions with the state; it does not',
+    removals: [forgetsSessions],
+    red: /f stops: ERR_STATE_DIVERGED/,
   },
   {
     scenario: '26-new-leaders-read',
@@ -430,7 +516,7 @@ export const plantedGuards: readonly PlantedGuard[] = [
     scenario: '29-exactly-once',
     protocols: both,
     guard: 'the table of sessions is part of the snapshot; it is not',
-    removals: [method('consensus/src/replica/session-table.ts#SessionTable#restore', () => () => undefined)],
+    removals: [forgetsSessions],
     red: /hold different states/,
   },
   {
