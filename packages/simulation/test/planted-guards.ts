@@ -408,6 +408,13 @@ export const plantedGuards: readonly PlantedGuard[] = [
     red: /not within 5000 ms: one of a b c d e leads/,
   },
   {
+    scenario: '18-slow-state-machine',
+    protocols: both,
+    guard: 'a replica whose state is too far behind listens to no peer; it takes everything in',
+    removals: [rule('consensus/src/replica/back-pressure.ts#mayListen', () => () => true)],
+    red: /bytes waited on c/,
+  },
+  {
     scenario: '21-wiped-disk',
     protocols: both,
     guard: 'a member is its name together with its disk; its name is enough',
@@ -625,6 +632,20 @@ export const plantedGuards: readonly PlantedGuard[] = [
       rule('storage/src/directory.ts#readNodeDirectory', () => async () => undefined),
     ],
     red: /not within 1000 ms: b stops/,
+  },
+  {
+    scenario: '42-non-deterministic',
+    protocols: both,
+    guard: 'a minority that differs stops, and without a majority all stop; nobody does',
+    removals: [rule('consensus/src/replica/divergence.ts#judgeDivergence', () => () => ({ type: 'open' }))],
+    red: /not within 1000 ms: c stops/,
+  },
+  {
+    scenario: '42-non-deterministic',
+    protocols: both,
+    guard: 'replicas compare what their states come to; they compare results alone',
+    removals: [rule('consensus/src/replica/digest.ts#digestOf', () => () => null)],
+    red: /not within 1000 ms: c stops/,
   },
   {
     scenario: '52-ended-epoch-rests',

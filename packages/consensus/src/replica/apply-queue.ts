@@ -33,6 +33,7 @@ export interface ApplyQueueOptions {
 export class ApplyQueue {
   readonly #options: ApplyQueueOptions;
   readonly #work: Work[] = [];
+  #waitingBytes = 0;
   #activity: 'idle' | 'scheduled' | 'restoring' | 'stopped' = 'idle';
 
   constructor(options: ApplyQueueOptions) {
@@ -43,7 +44,13 @@ export class ApplyQueue {
     return this.#activity === 'idle' || this.#activity === 'scheduled';
   }
 
+  /** Payload bytes that are committed and not in the state yet. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   entries(entries: readonly Entry[]): void {
+    for (const { payload } of entries) this.#waitingBytes += payload.byteLength;
     this.#work.push({ type: 'entries', entries });
     this.#slice();
   }
@@ -53,14 +60,19 @@ export class ApplyQueue {
    * @param installed called when the snapshot is in the state, unless a newer one has taken its place
    */
   install(snapshot: SnapshotPlace, installed: () => void = () => undefined): void {
-    this.#work.length = 0;
+    this.#clear();
     this.#work.push({ type: 'install', snapshot, installed });
     this.#slice();
   }
 
   stop(): void {
     this.#activity = 'stopped';
+    this.#clear();
+  }
+
+  #clear(): void {
     this.#work.length = 0;
+    this.#waitingBytes = 0;
   }
 
   #slice(): void {
@@ -84,9 +96,10 @@ export class ApplyQueue {
       const entry = entries[at];
       invariant(entry !== undefined, 'an array has its elements');
       const outcome = state.apply(entry);
+      this.#waitingBytes -= entry.payload.byteLength;
       applied(outcome, entry);
       if (!isLastOfEpoch(outcome)) continue;
-      this.#work.length = 0;
+      this.#clear();
       return [];
     }
     return [];

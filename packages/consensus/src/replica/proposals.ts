@@ -31,6 +31,8 @@ export interface ProposalsParts {
   readonly leaderHint: () => NodeId | undefined;
   /** Whether this is a moment in which proposals wait. */
   readonly isHolding: () => boolean;
+  /** Whether the state has come far enough for the log to take more. */
+  readonly mayPropose: () => boolean;
   readonly propose: (proposal: Proposal) => void;
   /** The command that ends the epoch was not appended, though this replica leads: not for now. */
   readonly stopRefused: () => void;
@@ -126,6 +128,10 @@ export class Proposals {
     const key = this.#keyOf(asker, payload);
     // Known already, or awaited already: in either case there is nothing to append.
     if (key === undefined || !this.#waiting.expect(key, asker)) return;
+    if (!this.#parts.mayPropose()) {
+      this.#waiting.forget(key);
+      return refuse(asker, 'ERR_OVERLOADED', 'too many bytes wait to be applied', undefined);
+    }
     this.#propose(payload, { key, held, isStop: false });
   }
 

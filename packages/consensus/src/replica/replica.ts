@@ -7,20 +7,18 @@
 import {
   type ActorRef,
   assertNever,
-  type Clock,
   CodedError,
   type ErrorCode,
   errorToData,
   type NodeId,
-  type Random,
 } from '@quorate/core';
-import type { SnapshotStore, WriteAheadLog } from '@quorate/storage';
 import type { ProtocolStatus } from '../protocol.ts';
 import { ApplyQueue } from './apply-queue.ts';
+import { mayListen, mayPropose } from './back-pressure.ts';
 import { DivergenceWatch } from './divergence-watch.ts';
 import type { Epoch } from './epoch.ts';
 import type { EpochRun, InstallEffect, RunEffect } from './epoch-run.ts';
-import type { Epochs, EpochsParts } from './epochs.ts';
+import type { Epochs } from './epochs.ts';
 import { LeadTransfer } from './lead-transfer.ts';
 import type { ReplicaMessage, ReplicaStatus, SnapshotOffer } from './message.ts';
 import { decodeReplicaMessage, encodeReplicaMessage } from './message-codec.ts';
@@ -28,49 +26,12 @@ import { encodeBegun, encodeStop } from './payload.ts';
 import { Proposals } from './proposals.ts';
 import { ReadDesk } from './read-desk.ts';
 import { Reconfiguration } from './reconfiguration.ts';
-import type { ReplicatedState } from './replicated-state.ts';
+import type { ReplicaParts } from './replica-parts.ts';
 import { restoreSnapshot } from './restore-snapshot.ts';
 import { SnapshotExchange } from './snapshot-exchange.ts';
-import { SnapshotKeeper, type SnapshotPlace } from './snapshot-keeper.ts';
+import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { StatusWatchers } from './status-watchers.ts';
 import { type Asker, refuse } from './waiting-clients.ts';
-
-export interface ReplicaParts {
-  readonly node: NodeId;
-  readonly group: number;
-  readonly clock: Clock;
-  /** Another one in each life of the node. */
-  readonly random: Random;
-  readonly log: WriteAheadLog;
-  readonly snapshots: SnapshotStore;
-  readonly state: ReplicatedState;
-  /** The snapshot that the state was restored from. */
-  readonly restoredFrom: SnapshotPlace | undefined;
-  /** The last entry that is in the state. */
-  readonly standsAt: SnapshotPlace | undefined;
-  /** Payload bytes applied between two snapshots. */
-  readonly snapshotEveryBytes: number;
-  /** Bytes of a snapshot that travel in one message. */
-  readonly snapshotChunkBytes: number;
-  readonly heartbeatMs: number;
-  readonly electionTimeoutMs: readonly [min: number, max: number];
-  readonly uncommittedBytesMax: number;
-  readonly mailboxDepth: () => number;
-  /** The replica of this group on another node. */
-  readonly peer: (node: NodeId) => ActorRef;
-  /** Something to tell an operator that is not fatal. */
-  readonly warn: (message: string, error?: unknown) => void;
-  /** Called once when the replica stops for good; nothing is acknowledged after it. */
-  readonly failed: (error: unknown) => void;
-  /** Makes the epochs of this replica, on what was recovered. */
-  readonly epochs: (
-    ports: Pick<
-      EpochsParts,
-      'send' | 'carryOut' | 'entered' | 'speakFirst' | 'asked' | 'bringAlong' | 'failed'
-    >,
-  ) => Epochs;
-  readonly tryAlgorithm: (algorithm: string) => Promise<unknown>;
-}
 
 export class Replica {
   readonly #parts: ReplicaParts;
@@ -160,6 +121,7 @@ export class Replica {
       leads: () => !this.#isStopped && this.#status().role === 'leader',
       leaderHint: () => this.#epochs.run.leaderHint,
       isHolding: () => this.#epochs.isMoving || this.#reconfiguration.isSealing,
+      mayPropose: () => mayPropose(this.unappliedBytes, parts.uncommittedBytesMax),
       propose: (proposal) => this.#epochs.run.input({ type: 'propose', proposals: [proposal] }),
       stopRefused: () => this.#reconfiguration.stopRefused(),
       heldBytesMax: parts.uncommittedBytesMax,
@@ -194,6 +156,11 @@ export class Replica {
   /** The epoch that this replica serves. */
   get run(): EpochRun {
     return this.#epochs.run;
+  }
+
+  /** Payload bytes that are committed and not in the state yet. */
+  get unappliedBytes(): number {
+    return this.#applyQueue.waitingBytes;
   }
 
   /** Handles a message from a peer's replica or from a client. Bytes that are no message of ours are reported. */
@@ -279,11 +246,14 @@ export class Replica {
   // --- messages ---------------------------------------------------------------------------------
 
   #dispatch(message: ReplicaMessage, from: ActorRef, fromNode: NodeId): void {
-    if ('group' in message && message.group !== this.#parts.group) return;
+    const { group, uncommittedBytesMax } = this.#parts;
+    if ('group' in message && message.group !== group) return;
     switch (message.type) {
       case 'protocol':
+        if (!mayListen(this.unappliedBytes, uncommittedBytesMax)) return;
         return this.#epochs.receive(fromNode, message.epoch, message.wire);
       case 'learning':
+        if (!mayListen(this.unappliedBytes, uncommittedBytesMax)) return;
         return this.#epochs.receiveLearning(fromNode, message.epoch, message.wire);
       case 'epoch-passed':
         return this.#epochs.epochPassed(fromNode, message.epoch);

@@ -1,9 +1,9 @@
 /** Committed entries and snapshots go into the state in order; nobody reads a state that is being replaced. */
-import { type Clock, encodeValue } from '@quorate/core';
-import { expect, test } from 'vitest';
+import { type Clock, encodeValue, type NodeId } from '@quorate/core';
+import { describe, expect, test } from 'vitest';
 import type { Entry, LogIndex, Reign } from '../../src/protocol.ts';
 import { ApplyQueue } from '../../src/replica/apply-queue.ts';
-import { encodeOpen } from '../../src/replica/payload.ts';
+import { encodeOpen, encodeStop } from '../../src/replica/payload.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
 import { defineStateMachine } from '../../src/state-machine.ts';
 import { firstEpoch } from './first-epoch.ts';
@@ -102,6 +102,38 @@ test('a snapshot makes what waits before it superfluous', async () => {
   expect(failures).toEqual([]);
   expect(applied).toEqual([]);
   expect(state.appliedIndex).toBe(9);
+});
+
+describe('it knows how many bytes wait', () => {
+  const bytesOf = (waiting: readonly Entry[]): number =>
+    waiting.reduce((sum, { payload }) => sum + payload.byteLength, 0);
+
+  test('which go slice by slice', () => {
+    const { queue, deferred, applied } = setUp(2);
+    queue.entries(entries(1, 5));
+    expect(queue.waitingBytes).toBe(bytesOf(entries(applied.length + 1, 5)));
+    expect(queue.waitingBytes).toBeGreaterThan(0);
+    for (let run = deferred.shift(); run !== undefined; run = deferred.shift()) run();
+    expect(queue.waitingBytes).toBe(0);
+  });
+
+  test('while a snapshot is restored they grow, and a newer one takes them away', () => {
+    const { queue } = setUp();
+    queue.install(place(3));
+    queue.entries(entries(4, 5));
+    queue.entries(entries(6, 7));
+    expect(queue.waitingBytes).toBe(bytesOf(entries(4, 7)));
+    queue.install(place(9));
+    expect(queue.waitingBytes).toBe(0);
+  });
+
+  test('and what comes after a STOP waits no more', () => {
+    const { queue } = setUp();
+    const next = { ...firstEpoch, number: 2, appointed: 'a' as NodeId };
+    const [first, second, third] = entries(1, 3) as [Entry, Entry, Entry];
+    queue.entries([first, { ...second, payload: encodeStop(next, 'a nonce') }, third]);
+    expect(queue.waitingBytes).toBe(0);
+  });
 });
 
 test('a snapshot that cannot be restored is the end', async () => {

@@ -24,7 +24,7 @@ const stop = encodeStop({ ...firstEpoch, number: 2, appointed: 'a' as NodeId }, 
 function setUp() {
   const state = new ReplicatedState(machine, firstEpoch);
   const log: Uint8Array[] = [];
-  const is = { leading: true, holding: false, hint: undefined as NodeId | undefined };
+  const is = { leading: true, holding: false, behind: false, hint: undefined as NodeId | undefined };
   let stopsRefused = 0;
   const proposals = new Proposals({
     node: 'a' as NodeId,
@@ -33,6 +33,7 @@ function setUp() {
     leads: () => is.leading,
     leaderHint: () => is.hint,
     isHolding: () => is.holding,
+    mayPropose: () => !is.behind,
     propose: ({ payload }: Proposal) => void log.push(payload),
     stopRefused: () => {
       stopsRefused += 1;
@@ -54,6 +55,25 @@ function setUp() {
 }
 
 describe('a leader', () => {
+  test('whose state is too far behind appends nothing new, and says to come again', () => {
+    const { proposals, log, is, client, apply, receive } = setUp();
+    receive(1, batch(1));
+    proposals.accepted();
+    is.behind = true;
+    receive(2, batch(2));
+    // In its log already: whoever asks again is answered when it is applied.
+    receive(3, batch(1));
+    expect(client.told()).toEqual(['2: refused ERR_OVERLOADED']);
+    apply(batch(1));
+    expect(client.told()).toEqual(['3: results']);
+    // What is applied already is told, however far behind the rest is.
+    receive(4, batch(1));
+    expect(client.told()).toEqual(['4: results']);
+    is.behind = false;
+    receive(5, batch(2));
+    expect(log).toEqual([batch(1), batch(2)]);
+  });
+
   test('answers a batch when it is applied, and not before', () => {
     const { proposals, log, client, apply, receive } = setUp();
     receive(1, batch(1));

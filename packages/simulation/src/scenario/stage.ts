@@ -71,7 +71,14 @@ export class Stage {
   readonly clients = new Map<NodeId, Promise<Client>>();
   /** How many snapshots were begun to be sent to each node. */
   readonly snapshotsTo = new Map<NodeId, number>();
+  /** How long a command keeps the thread of a node busy, where it takes any time. */
+  readonly commandsTakeMs = new Map<NodeId, number>();
+  /** Nodes in whose state, in their present life, each command leaves something random. */
+  readonly byChance = new Set<NodeId>();
+  /** How many bytes at most have waited on each node to be applied. */
+  readonly unappliedMost = new Map<NodeId, number>();
   readonly #plant: Plant;
+  readonly #chance = seededRandom(1);
   readonly #lines: string[] = [];
   readonly #begun: Promise<void>[] = [];
   #protocol: AnyProtocol | undefined;
@@ -126,7 +133,8 @@ export class Stage {
   }
 
   async build(members: readonly NodeId[]): Promise<void> {
-    const { seed, tuning, machine } = this.settings;
+    const { seed, tuning } = this.settings;
+    const machine = this.#plant.machine?.(this.settings.machine) ?? this.settings.machine;
     const random = seededRandom(seed);
     this.#protocol = await loadProtocol(this.algorithm);
     const cluster = new SimulatedCluster({
@@ -139,8 +147,9 @@ export class Stage {
       tellsOfExits: false,
       failed: (node, error) => this.#failed(node, error),
       sorter: this.mail.sort,
+      machine: ({ node, spend }) => this.#machineOf(machine, node, spend),
       replica: {
-        machine: this.#plant.machine?.(machine) ?? machine,
+        machine,
         tuning,
         loadProtocol: async (algorithm) => this.#prepared(await loadProtocol(algorithm)),
       },
@@ -236,10 +245,43 @@ export class Stage {
   async #runUntil(isOver: () => boolean): Promise<void> {
     const wentOn = await this.time.runUntil(() => {
       const violation = this.#built?.watch.check();
+      this.#noteUnapplied();
       if (violation !== undefined) throw new ScenarioFailure(violation);
       return isOver();
     });
     if (!wentOn) throw new ScenarioFailure('nothing is left to happen');
+  }
+
+  /** The machine of one life of a node: as slow, and as random, as the scenario has it at the moment. */
+  #machineOf(
+    definition: StateMachineDefinition,
+    node: NodeId,
+    spend: (durationMs: number) => void,
+  ): StateMachineDefinition {
+    this.byChance.delete(node);
+    return {
+      ...definition,
+      create: () => {
+        const machine = definition.create();
+        let chance = 0;
+        return {
+          ...machine,
+          apply: (command, context) => {
+            spend(this.commandsTakeMs.get(node) ?? 0);
+            if (this.byChance.has(node)) chance = this.#chance.next();
+            return machine.apply(command, context);
+          },
+          digest: () => `${machine.digest?.()} ${chance}`,
+        };
+      },
+    };
+  }
+
+  #noteUnapplied(): void {
+    for (const { name, opened } of this.#built?.cluster.nodes ?? []) {
+      const unapplied = opened?.replica.unappliedBytes ?? 0;
+      if (unapplied > (this.unappliedMost.get(name) ?? 0)) this.unappliedMost.set(name, unapplied);
+    }
   }
 
   #prepared(protocol: AnyProtocol): AnyProtocol {

@@ -33,8 +33,18 @@ async function putMany(stage: Stage, key: string, count: number): Promise<void> 
   stage.say(`client ${stage.speaker}: put ${key} 1 to ${count} -> ${acknowledged} ok`);
 }
 
+/** The same, all at once: what waits is told in no line, and `await answers` waits for it. */
+function beginPuts(stage: Stage, key: string, count: number): void {
+  for (let value = 1; value <= count; value++) {
+    void stage.conversation.put(by(stage, 30_000), { key, value }, false);
+  }
+}
+
 export const clientVerbs: readonly Verb[] = [
   verb('put KEY NUMBER times', (stage, { KEY, NUMBER }) => putMany(stage, KEY, wholeNumber(NUMBER))),
+  verb('begin put KEY NUMBER times at once', (stage, { KEY, NUMBER }) =>
+    beginPuts(stage, KEY, wholeNumber(NUMBER)),
+  ),
   verb('put KEY VALUE', (stage, { KEY, VALUE }) =>
     stage.finish(stage.conversation.put(by(stage), { key: KEY, value: wholeNumber(VALUE) })),
   ),

@@ -10,6 +10,9 @@ export const clusterVerbs: readonly Verb[] = [
   verb('set append bytes NUMBER', ({ settings }, { NUMBER }) => {
     settings.tuning = { ...settings.tuning, appendBytesMax: wholeNumber(NUMBER) };
   }),
+  verb('set uncommitted bytes NUMBER', ({ settings }, { NUMBER }) => {
+    settings.tuning = { ...settings.tuning, uncommittedBytesMax: wholeNumber(NUMBER) };
+  }),
   verb('set snapshot every NUMBER bytes', ({ settings }, { NUMBER }) => {
     settings.tuning = { ...settings.tuning, snapshotEveryBytes: wholeNumber(NUMBER) };
   }),

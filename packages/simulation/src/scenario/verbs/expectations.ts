@@ -60,6 +60,15 @@ export const expectationVerbs: readonly Verb[] = [
     const count = stage.snapshotsTo.get(stage.node(NODE).name) ?? 0;
     if (count < wholeNumber(NUMBER)) throw new ScenarioFailure(`${count} snapshots were sent to ${NODE}`);
   }),
+  /** At any moment so far, committed and not applied. */
+  verb('expect at most NUMBER bytes waited on NODE', (stage, { NUMBER, NODE }) => {
+    const most = stage.unappliedMost.get(stage.node(NODE).name) ?? 0;
+    if (most > wholeNumber(NUMBER)) throw new ScenarioFailure(`${most} bytes waited on ${NODE}`);
+  }),
+  verb('expect at least NUMBER bytes waited on NODE', (stage, { NUMBER, NODE }) => {
+    const most = stage.unappliedMost.get(stage.node(NODE).name) ?? 0;
+    if (most < wholeNumber(NUMBER)) throw new ScenarioFailure(`no more than ${most} bytes waited on ${NODE}`);
+  }),
   verb('expect NODES run', (stage, { NODES }) => {
     for (const { name, opened } of stage.nodes(NODES)) {
       if (opened === undefined || stage.stopped.has(name)) throw new ScenarioFailure(`${name} does not run`);

@@ -58,6 +58,14 @@ export const nodeVerbs: readonly Verb[] = [
   verb('resume NODES', (stage, { NODES }) => {
     for (const { name } of stage.nodes(NODES)) stage.cluster.resume(name);
   }),
+  /** The thread of each node computes for so long at every command, from now on. */
+  verb('commands take TIME on NODES', (stage, { TIME, NODES }) => {
+    for (const { name } of stage.nodes(NODES)) stage.commandsTakeMs.set(name, durationMs(TIME));
+  }),
+  /** From now on each command leaves something random in the state, which no result shows; until a restart. */
+  verb('chance enters the state of NODES', (stage, { NODES }) => {
+    for (const { name } of stage.nodes(NODES)) stage.byChance.add(name);
+  }),
   verb('clock of NODE runs at RATE', (stage, { NODE, RATE }) => stage.node(NODE).setClockRate(Number(RATE))),
   verb('clock of NODE jumps ahead by TIME', (stage, { NODE, TIME }) =>
     stage.node(NODE).jumpWallClock(durationMs(TIME)),
