@@ -10,6 +10,7 @@ import type { FileSystem } from './file-system.ts';
 import { nodeFileSystem } from './node-file-system.ts';
 import type { SystemCalls } from './system-calls.ts';
 
+/** A disk whose calls nobody else's wait for, nor they for others'. */
 export interface DiskThread {
   /** The real disk as {@link nodeFileSystem} gives it; calls are done one after the other. */
   readonly fileSystem: FileSystem;

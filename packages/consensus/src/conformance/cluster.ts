@@ -36,7 +36,7 @@ import { copyOfPlainData } from './plain-data.ts';
 import { SafetyChecks } from './safety.ts';
 import { SnapshotTransfers } from './snapshot-transfers.ts';
 
-export type { ClusterNode, ClusterSettings, Envelope, NetworkConditions, ProposeOutcome, ReadOutcome };
+export type * from './cluster-settings.ts';
 
 /**
  * Nodes that run one protocol, with no clock and no thread: time passes when it is told to, and every step is
