@@ -4,11 +4,11 @@ export { Client, type ClientOptions } from './cluster/client.ts';
 export {
   Cluster,
   type ClusterEvents,
-  type ClusterStatus,
-  type NodeStatus,
 } from './cluster/cluster.ts';
+export type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
 export { type DiskTraceLine, traceNowMs } from './cluster/disk-trace.ts';
 export type { ClusterFaults, LinkFault } from './cluster/faults.ts';
+export type { Group } from './cluster/group.ts';
 export type { ClusterOptions, ClusterStorage } from './cluster/options.ts';
 export {
   defaultSessionLimitsOfClient,
@@ -30,14 +30,9 @@ export {
   type ReplicaStatus,
 } from './replica/message.ts';
 export { decodeClientMessage, decodeReplicaMessage } from './replica/message-codec.ts';
-export {
-  defaultTuning,
-  type OpenedReplica,
-  type OpenReplicaOptions,
-  openReplica,
-  type ReplicaTuning,
-  replicaActorName,
-} from './replica/open-replica.ts';
+export { nodeActorName, type OpenNodeOptions, openNode } from './replica/open-node.ts';
+export { type FirstEpoch, type OpenedReplica, replicaActorName } from './replica/open-replica.ts';
+export { defaultTuning, type ReplicaTuning } from './replica/tuning.ts';
 export {
   type AnswerOf,
   type ApplyContext,

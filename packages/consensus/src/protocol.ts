@@ -206,6 +206,8 @@ export interface ProtocolStatus {
   readonly lastIndex: LogIndex;
   /** Everything up to here is forgotten in the log and held by a snapshot. */
   readonly snapshotIndex: LogIndex;
+  /** Time alone changes nothing here until some other input comes, so ticks may be few. Default: false. */
+  readonly rests?: boolean;
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   type Consistency,
   clockRateRatioMax,
   defaultTuning,
-  type OpenReplicaOptions,
+  type OpenNodeOptions,
   type ReplicaTuning,
 } from '@quorate/consensus';
 import { optionInvalid, type Random } from '@quorate/core';
@@ -22,8 +22,12 @@ export interface Circumstances {
   readonly datasyncMs: readonly [min: number, max: number];
   /** What applying one command costs the thread of each node, in milliseconds. */
   readonly applyMs: readonly number[];
+  /** How many groups the nodes carry. The clients talk to the last; the others have nothing to do and fall silent. */
+  readonly groups: number;
+  /** How long clients ask for nothing between two bursts, so that a group of several may fall silent; 0: no lulls. */
+  readonly lullMs: number;
   readonly tuning: ReplicaTuning;
-  readonly sessionLimits: OpenReplicaOptions['sessionLimits'];
+  readonly sessionLimits: OpenNodeOptions['sessionLimits'];
   readonly clientLimits: ClientOptions['limits'];
   /** Whether peers are told at once of a thread's end. */
   readonly tellsOfExits: boolean;
@@ -34,7 +38,7 @@ export interface Circumstances {
 }
 
 /** What can be made harmless, to find out what a failure needs. */
-export const calmable = ['weather', 'clocks', 'speed', 'limits'] as const;
+export const calmable = ['weather', 'clocks', 'speed', 'limits', 'groups'] as const;
 /** One of {@link calmable}. */
 export type Calmable = (typeof calmable)[number];
 
@@ -53,6 +57,7 @@ export function drawCircumstances(random: Random, calm: readonly string[] = []):
   const clockRates = drawClockRates(random.fork('clocks'));
   const speed = drawSpeed(random.fork('speed'));
   const limits = drawLimits(random.fork('limits'));
+  const groups = drawGroups(random.fork('groups'));
   const calmSpeed = { datasyncMs: [0.1, 1] as const, applyMs: [0] };
   const calmLimits = { tuning: baseTuning, sessionLimits: undefined, clientLimits: undefined };
   return {
@@ -61,6 +66,7 @@ export function drawCircumstances(random: Random, calm: readonly string[] = []):
     ...(isCalm('speed') ? calmSpeed : speed),
     ...(isCalm('limits') ? calmLimits : limits),
     ...drawHabits(random.fork('habits')),
+    ...(isCalm('groups') ? { groups: 1, lullMs: 0 } : groups),
   };
 }
 
@@ -144,6 +150,15 @@ function drawLimits(random: Random): Pick<Circumstances, 'tuning' | 'sessionLimi
     sessionLimits: random.chance(0.4) ? sessionLimits : undefined,
     clientLimits: hasClientLimits ? clientLimits : undefined,
   };
+}
+
+function drawGroups(random: Random): Pick<Circumstances, 'groups' | 'lullMs'> {
+  const groups = drawWeighted(random, [
+    [1, 60],
+    [2, 25],
+    [3, 15],
+  ]);
+  return { groups, lullMs: groups > 1 && random.chance(0.5) ? 200 + random.below(1_000) : 0 };
 }
 
 function drawHabits(

@@ -197,6 +197,7 @@ class SimulationRun {
       order: this.#order,
       members: this.#members,
       readShares: circumstances.readShares,
+      lullMs: circumstances.lullMs,
       ...workloadFor(options),
     });
     this.cluster = this.#newCluster();
@@ -348,13 +349,14 @@ class SimulationRun {
 
   #newCluster(): SimulatedCluster {
     const { options, circumstances, random, time, trace } = this.#parts;
-    const { datasyncMs, tellsOfExits, tuning, sessionLimits, clientLimits } = circumstances;
+    const { datasyncMs, tellsOfExits, groups, tuning, sessionLimits, clientLimits } = circumstances;
     return new SimulatedCluster({
       time,
       random: random.fork('cluster'),
       trace,
       algorithm: options.algorithm,
       members: this.#members,
+      group: groups - 1,
       latency: { writeMs: [0.01, 0.1], datasyncMs, slowRate: 0.01 },
       tellsOfExits,
       clockRateOf: (name) => this.#ofNode(circumstances.clockRates, name),
@@ -372,6 +374,7 @@ class SimulationRun {
         this.#failure ??= `${node} stopped: ${stack ?? message}`;
       },
       replica: {
+        groups,
         machine: registers,
         loadProtocol: async (algorithm) => {
           const protocol = await loadProtocol(algorithm);

@@ -4,8 +4,9 @@
 import {
   Client,
   type ClientOptions,
+  type FirstEpoch,
   type OpenedReplica,
-  type OpenReplicaOptions,
+  type OpenNodeOptions,
   replicaActorName,
 } from '@quorate/consensus';
 import { defineActor, invariant, type NodeId, NodeRuntime, type Random } from '@quorate/core';
@@ -20,8 +21,10 @@ export interface SimulatedClusterOptions {
   readonly trace: Trace;
   readonly members: readonly NodeId[];
   readonly latency: DiskLatency;
-  readonly replica: Omit<OpenReplicaOptions, 'fileSystem' | 'directory' | 'epoch' | 'clusterId'>;
+  readonly replica: Omit<OpenNodeOptions, 'fileSystem' | 'directory' | 'epoch' | 'clusterId'>;
   readonly algorithm: string;
+  /** The group that clients talk to; default 0. */
+  readonly group?: number;
   /** Whether the end of a node's thread is told to the others, as it is when they share a process. */
   readonly tellsOfExits: boolean;
   readonly failed: (node: NodeId, error: unknown) => void;
@@ -78,12 +81,13 @@ export class SimulatedCluster {
       isMember: (node) => this.#nodes.has(node),
       sorter: options.sorter,
     });
-    const epoch = { number: 1, algorithm: options.algorithm, acceptQuorum: undefined, members };
-    for (const name of members) this.#nodes.set(name, this.#makeNode(name, epoch));
+    for (const name of members) this.#nodes.set(name, this.#makeNode(name));
   }
 
-  #makeNode(name: NodeId, epoch: OpenReplicaOptions['epoch']): SimulatedNode {
+  #makeNode(name: NodeId): SimulatedNode {
     const { time, random, trace, latency, replica, failed, machine, clockRateOf } = this.#options;
+    const { algorithm, members, group = 0 } = this.#options;
+    const epoch = { number: 1, algorithm, acceptQuorum: undefined, members };
     const skews = random.fork(`skew ${name}`);
     return new SimulatedNode({
       name,
@@ -95,6 +99,7 @@ export class SimulatedCluster {
       clockRate: clockRateOf?.(name) ?? 1,
       machine,
       replica: { ...replica, epoch, clusterId: 'simulated' },
+      group,
       failed,
     });
   }
@@ -108,8 +113,8 @@ export class SimulatedCluster {
    * Starts a node that has no voice in the present epoch, and learns until a later one names it: one that is new,
    * or a member that is down and has lost its disk.
    */
-  admit(name: NodeId, epoch: OpenReplicaOptions['epoch']): void {
-    const node = this.#nodes.get(name) ?? this.#makeNode(name, epoch);
+  admit(name: NodeId, epoch: FirstEpoch): void {
+    const node = this.#nodes.get(name) ?? this.#makeNode(name);
     this.#nodes.set(name, node);
     node.joins(epoch);
     this.start(name);
@@ -237,7 +242,7 @@ export class SimulatedCluster {
    * as a process that is killed: what it has sent may still arrive, what it is answered does not.
    */
   addClient(name: NodeId): Promise<Client> {
-    const { time, random, clientLimits } = this.#options;
+    const { time, random, clientLimits, group = 0 } = this.#options;
     const former = this.#clients.get(name);
     former?.clock.end();
     const life = (former?.life ?? 0) + 1;
@@ -249,7 +254,7 @@ export class SimulatedCluster {
       const definition = defineActor<unknown, void>((context) => {
         const client = new Client(context, {
           nodes: this.members,
-          replica: (from, node) => from.actor(`${node}/${replicaActorName}`),
+          replica: (from, node) => from.actor(`${node}/${replicaActorName(group)}`),
           nonce: () => `${name} ${own.next()} ${own.next()}`,
           patienceMs: 2 * max,
           backOffMs: min / 6,

@@ -6,10 +6,11 @@
  */
 
 import {
+  type FirstEpoch,
+  nodeActorName,
   type OpenedReplica,
-  type OpenReplicaOptions,
-  openReplica,
-  replicaActorName,
+  type OpenNodeOptions,
+  openNode,
   type StateMachineDefinition,
 } from '@quorate/consensus';
 import {
@@ -50,7 +51,9 @@ export interface SimulatedNodeOptions {
   readonly wallSkewMs: number;
   /** How fast the node's clocks run; default 1. */
   readonly clockRate?: number;
-  readonly replica: Omit<OpenReplicaOptions, 'fileSystem' | 'directory'>;
+  readonly replica: Omit<OpenNodeOptions, 'fileSystem' | 'directory'>;
+  /** The group that clients talk to; default 0. */
+  readonly group?: number;
   /** The state machine of one life, instead of the replica's; `spend` lets its thread compute for a while. */
   readonly machine?: ((life: MachineLife) => StateMachineDefinition) | undefined;
   /** The replica could not be opened, or stopped for good: in a simulation without broken disks, a finding. */
@@ -92,7 +95,7 @@ export class SimulatedNode {
   /** As the cluster's directory would note it; from the second life on the node must find this disk again. */
   #diskId: string | undefined;
   /** The epoch in which it is to learn before it has a voice; undefined for a founding member. */
-  #joins: OpenReplicaOptions['epoch'] | undefined;
+  #joins: FirstEpoch | undefined;
   #atWrite: { left: number; readonly strike: () => void } | undefined;
   #diskChanges = 0;
   #atNextSync: { readonly moment: 'during' | 'after'; readonly strike: () => void } | undefined;
@@ -117,7 +120,7 @@ export class SimulatedNode {
     return this.#runtime;
   }
 
-  /** Undefined while the node is down or still recovering. */
+  /** The replica of the group that clients talk to; undefined while the node is down or still recovering. */
   get opened(): OpenedReplica | undefined {
     return this.#opened;
   }
@@ -127,7 +130,7 @@ export class SimulatedNode {
   }
 
   start(): NodeRuntime {
-    const { time, random, trace, replica, failed } = this.#options;
+    const { time, random, trace, replica, group = 0, failed } = this.#options;
     this.#lives += 1;
     const life = this.#lives;
     const clock = this.#newClock();
@@ -157,22 +160,23 @@ export class SimulatedNode {
     fileSystem.set(this.#diskConditions);
     this.#faulty = fileSystem;
     const actor = defineActor<unknown, void>(async (context: ActorContext) =>
-      openReplica(context, {
+      openNode(context, {
         ...replica,
         ...(machine === undefined ? {} : { machine }),
-        ...(this.#joins === undefined ? {} : { epoch: this.#joins, joins: true }),
+        ...(this.#joins === undefined ? {} : { joins: new Map([[group, this.#joins]]) }),
         diskId: this.#diskId,
         fileSystem,
         directory: dataDirectory,
         onFailure: stopped,
         onOpened: (opened) => {
+          if (opened.group !== group) return;
           if (this.#lives === life) this.#opened = opened;
           void this.#noteDisk();
           trace.add(time.nowMs, `${this.name} is open at ${opened.state.appliedIndex}`);
         },
       }),
     );
-    runtime.spawn(replicaActorName, actor, { mailbox: { capacity: 100_000 } });
+    runtime.spawn(nodeActorName, actor, { mailbox: { capacity: 100_000 } });
     return runtime;
   }
 
@@ -234,7 +238,7 @@ export class SimulatedNode {
   }
 
   /** From its next life on it has no voice, and learns, on whatever disk it finds, until an epoch names it. */
-  joins(epoch: OpenReplicaOptions['epoch']): void {
+  joins(epoch: FirstEpoch): void {
     this.#joins = epoch;
     this.#diskId = undefined;
   }

@@ -24,6 +24,8 @@ export interface WorkloadOptions {
   /** Share of operations that compare and set, 0 to 0.6; a third read, the others write. */
   readonly casShare: number;
   readonly readShares: readonly (readonly [Consistency, number])[];
+  /** How long all are silent between two bursts of operations; 0: no lulls. */
+  readonly lullMs: number;
 }
 
 /** One session in the hands of one process of the operating system, until either is over. */
@@ -42,6 +44,8 @@ interface Holder {
 }
 
 const refusedPauseMs = 2;
+/** How long a burst of operations lasts, where there are lulls. */
+const burstMs = 400;
 
 /** One operation of one process. */
 interface Turn {
@@ -81,6 +85,7 @@ export class SimulatedWorkload {
   #lastGeneration = 0;
   #isStopping = false;
   #lastAsked = 0;
+  #isMarked = false;
   #markedAsked = 0;
   /** The last position that anybody was told of, or saw by a read that must not be stale. */
   #told = 0;
@@ -138,6 +143,7 @@ export class SimulatedWorkload {
 
   /** From here on it is noticed when something is answered that was asked after this call. */
   mark(): void {
+    this.#isMarked = true;
     this.#markedAsked = this.#lastAsked;
     this.answeredSinceMark = false;
   }
@@ -167,6 +173,7 @@ export class SimulatedWorkload {
   async #loop(holder: Holder): Promise<void> {
     let process = this.#nextProcess();
     while (!this.#isStopping && !holder.isGone) {
+      await this.#sitOutLull();
       this.#lastAsked += 1;
       const end = await this.#operate({ holder, process, asked: this.#lastAsked });
       // Whoever does not know the outcome may still have an operation under way: its number retires.
@@ -319,6 +326,14 @@ export class SimulatedWorkload {
 
   #pause(): Promise<void> {
     return new Promise((resolve) => this.#options.time.after(refusedPauseMs, resolve));
+  }
+
+  /** Bursts and lulls take turns for all alike, until everything is mended: then answers are demanded at once. */
+  async #sitOutLull(): Promise<void> {
+    const { time, lullMs } = this.#options;
+    const intoTurnMs = time.nowMs % (burstMs + lullMs);
+    if (lullMs === 0 || this.#isMarked || intoTurnMs < burstMs) return;
+    await new Promise<void>((resolve) => time.after(burstMs + lullMs - intoTurnMs, resolve));
   }
 
   #nextProcess(): number {

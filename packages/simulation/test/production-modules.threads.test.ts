@@ -17,12 +17,16 @@ const packages = resolve(import.meta.dirname, '../..');
 const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
   'the app starts and strikes a cluster of threads': [
     'consensus/cluster/cluster-directory.js',
+    'consensus/cluster/cluster-status.js',
     'consensus/cluster/cluster.js',
     'consensus/cluster/disk-trace.js',
     'consensus/cluster/epoch-control.js',
     'consensus/cluster/faults.js',
+    'consensus/cluster/group-clients.js',
+    'consensus/cluster/group.js',
+    'consensus/cluster/node-actor.js',
     'consensus/cluster/options.js',
-    'consensus/cluster/replica-actor.js',
+    'consensus/cluster/start-patience.js',
     'core/link/message-port.js',
     'core/listeners.js',
     'core/module-loading.js',

@@ -30,7 +30,7 @@ test('leaves the two strikes, the three nodes, the operations and the weather th
     strikes: [3, 9],
     operations: 50,
     nodes: 3,
-    calm: ['clocks', 'speed', 'limits'],
+    calm: ['clocks', 'speed', 'limits', 'groups'],
   });
   expect(shrunk.attempts).toBe(asked.length);
   expect(shrunk.attempts).toBeLessThanOrEqual(60);

@@ -89,7 +89,7 @@ describe.each(algorithms)('%s', (algorithm) => {
       leaderChanges: 0,
       nodes: 3,
       strikes: [0, 2],
-      calm: ['weather', 'clocks', 'speed', 'limits'],
+      calm: ['weather', 'clocks', 'speed', 'limits', 'groups'],
     });
     expect(part.violation).toBeUndefined();
     expect(part.nodes).toBe(3);

@@ -6,6 +6,7 @@
  */
 import { CodedError, integer, list, messageOf, type NodeId, text } from '@quorate/core';
 import { type FileSystem, readNodeDirectory, writeDurably } from '@quorate/storage';
+import { groupsMax } from '../replica/alive-message.ts';
 
 export interface ClusterIdentity {
   readonly clusterId: string;
@@ -13,6 +14,8 @@ export interface ClusterIdentity {
   readonly epoch: number;
   readonly algorithm: string;
   readonly acceptQuorum?: number;
+  /** How many groups the nodes have; the same for ever. */
+  readonly groups: number;
   /** The voters of that epoch. */
   readonly members: readonly NodeId[];
   /** Nodes that have no voice yet: they learn until an epoch names them. */
@@ -22,7 +25,7 @@ export interface ClusterIdentity {
 }
 
 const fileName = 'cluster.json';
-const format = 2;
+const format = 3;
 const nodesMax = 31;
 
 /** Reads the identity that the directory has, or gives it the one wanted. The directory must be locked. */
@@ -74,6 +77,7 @@ async function readIdentity(fileSystem: FileSystem, path: string): Promise<Clust
       ...(saved['acceptQuorum'] === undefined
         ? {}
         : { acceptQuorum: integer(1, nodesMax)(saved['acceptQuorum'], 'acceptQuorum') }),
+      groups: integer(1, groupsMax)(saved['groups'], 'groups'),
       members: list(text<NodeId>(128), nodesMax)(saved['members'], 'members'),
       joining: list(text<NodeId>(128), nodesMax)(saved['joining'], 'joining'),
       ...(saved['disks'] === undefined ? {} : { disks: readDisks(saved['disks']) }),

@@ -10,7 +10,6 @@ import { resolve } from 'node:path';
 import {
   ActorSystem,
   CodedError,
-  defineActor,
   type ErrorCode,
   errorToData,
   hasCode,
@@ -24,15 +23,17 @@ import {
 } from '@quorate/core';
 import { lockDirectory, nodeFileSystem } from '@quorate/storage';
 import { majoritySize } from '../quorum/majority.ts';
-import type { ReplicaStatus } from '../replica/message.ts';
-import { replicaActorName } from '../replica/open-replica.ts';
+import { nodeActorName } from '../replica/open-node.ts';
 import type { AnswerOf, CommandOf, QueryOf, ResultOf, StateMachineDefinition } from '../state-machine.ts';
-import { Client } from './client.ts';
+import type { Client } from './client.ts';
 import { type ClusterIdentity, openClusterDirectory, withdrawIdentity } from './cluster-directory.ts';
+import { type ClusterStatus, type NodeStatus, statusOf } from './cluster-status.ts';
 import { EpochControl, type EpochOrder } from './epoch-control.ts';
 import { ClusterFaults } from './faults.ts';
+import { Group } from './group.ts';
+import { GroupClients, type GroupClientsParts } from './group-clients.ts';
+import type { NodeArgument } from './node-actor.ts';
 import { type CheckedOptions, type ClusterOptions, checkOptions, clientNodeName } from './options.ts';
-import type { ReplicaArgument } from './replica-actor.ts';
 import type { QueryOptions, Session } from './session.ts';
 import { openedInTime } from './start-patience.ts';
 import type { CallOptions } from './waiting-call.ts';
@@ -40,35 +41,16 @@ import type { CallOptions } from './waiting-call.ts';
 // biome-ignore lint/suspicious/noExplicitAny: stands for a definition of any types
 type AnyDefinition = StateMachineDefinition<any, any, any, any>;
 
-export interface NodeStatus {
-  readonly role: ReplicaStatus['role'] | 'down' | 'starting';
-  /** Raft's term or Paxos's ballot, as one number that grows. */
-  readonly term: number;
-  readonly commitIndex: number;
-  readonly appliedIndex: number;
-  /** Messages that waited for the replica. */
-  readonly mailboxDepth: number;
-  /** Why the replica stopped, when it did. */
-  readonly failure: { readonly code: ErrorCode; readonly message: string } | undefined;
-}
-
-export interface ClusterStatus {
-  readonly algorithm: string;
-  /** The voters of the epoch. */
-  readonly members: readonly string[];
-  readonly leader: string | undefined;
-  readonly epoch: number;
-  /** As each node last told; nodes tell when their role changes, and of progress a few times a second. */
-  readonly nodes: Readonly<Record<string, NodeStatus>>;
-}
-
 export interface ClusterEvents {
-  leader: [{ readonly node: string; readonly term: number }];
+  /** Somebody leads a group, who did not before. */
+  leader: [{ readonly node: string; readonly term: number; readonly group: number }];
   /** A node's thread has ended; it stays down until `faults.restart`. `error`: what ended it, if it was not killed. */
   'node-down': [{ readonly node: string; readonly reason: string; readonly error: string | undefined }];
   'node-up': [{ readonly node: string }];
   /** A replica stopped for good, its disk failing or its state not to be trusted; the others go on. */
-  'node-failed': [{ readonly node: string; readonly code: ErrorCode; readonly message: string }];
+  'node-failed': [
+    { readonly node: string; readonly group: number; readonly code: ErrorCode; readonly message: string },
+  ];
   warning: [{ readonly message: string }];
 }
 
@@ -88,30 +70,35 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   /** Faults on purpose: for tests, benches and drills. */
   readonly faults: ClusterFaults;
   readonly #parts: Parts;
-  readonly #client: Client;
-  readonly #session: Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>>;
+  readonly #clients: GroupClients;
+  readonly #groups = new Map<number, Group>();
   readonly #events: EventEmitter;
   readonly #epochs: EpochControl;
   readonly #down = new Set<string>();
-  /** Nodes whose replica could not be opened on what their directory holds. */
+  /** Nodes whose replicas could not be opened on what their directory holds. */
   readonly #unopened = new Map<string, NonNullable<NodeStatus['failure']>>();
   #stopping: Promise<void> | undefined;
 
-  private constructor(parts: Parts, client: Client, events: EventEmitter) {
+  private constructor(parts: Parts, events: EventEmitter) {
     this.#parts = parts;
-    this.#client = client;
     this.#events = events;
-    this.#session = this.session();
-    const { storage } = parts.options;
+    const { storage, tuning } = parts.options;
+    this.#clients = new GroupClients({
+      system: parts.system,
+      tuning,
+      members: () => this.#epochs.identity.members,
+      ...newsAsEvents(events),
+    });
     this.#epochs = new EpochControl({
       system: parts.system,
-      client,
+      client: (group) => this.#clients.of(group),
       identity: parts.identity,
       storage:
         storage === 'memory'
           ? undefined
           : { fileSystem: nodeFileSystem(), directory: resolve(storage.directory) },
-      spawnReplica: (node) => this.#spawnReplica(node),
+      openNode: (node) => this.#openNode(node),
+      nodeRemoved: (node) => this.#clients.nodeRemoved(node),
       nowMs: () => systemClock.nowMs(),
       warn: (message) => this.#emit('warning', { message }),
     });
@@ -122,12 +109,12 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     });
     parts.system.on('node-down', ({ node, reason, error }) => {
       this.#down.add(node);
-      if (parts.options.tuning.peerDownHints) this.#client.nodeDown(node as NodeId);
+      if (parts.options.tuning.peerDownHints) this.#clients.nodeDown(node as NodeId);
       this.#emit('node-down', { node, reason, error: error?.message });
     });
     parts.system.on('node-up', ({ node }) => {
       this.#down.delete(node);
-      this.#client.nodeUp(node as NodeId);
+      this.#clients.nodeUp(node as NodeId);
       this.#emit('node-up', { node });
     });
   }
@@ -145,12 +132,13 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     options: ClusterOptions,
   ): Promise<Cluster<D>> {
     const checked = checkOptions(options);
-    const { algorithm, acceptQuorum, members } = checked;
+    const { algorithm, acceptQuorum, groups, members } = checked;
     const wanted = {
       clusterId: randomUUID(),
       epoch: 1,
       algorithm,
       ...(acceptQuorum === undefined ? {} : { acceptQuorum }),
+      groups,
       members,
       joining: [],
     };
@@ -165,8 +153,9 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
         stopTimeoutMs: checked.stopTimeoutMs,
       });
       const parts = { system, identity, options: checked, release };
-      const cluster = new Cluster<D>(parts, await startClient(parts, events), events);
-      const failures = await cluster.#spawnReplicas();
+      const cluster = new Cluster<D>(parts, events);
+      cluster.#clients.of(0);
+      const failures = await cluster.#openNodes();
       await cluster.#epochs.noteDisks();
       for (const message of [...warnings, ...failures])
         setImmediate(() => cluster.#emit('warning', { message }));
@@ -179,50 +168,54 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     }
   }
 
-  /** See {@link Session.propose}; under an identity that lives as long as this object. */
+  /**
+   * One of the groups: `group(0)` is the one that this object's own calls go to. All of them run the module of the
+   * `stateMachine` option. @throws CodedError `ERR_OPTION_INVALID`
+   */
+  group(number: number): Group<D> {
+    const { groups } = this.#epochs.identity;
+    if (!Number.isInteger(number) || number < 0 || number >= groups) {
+      throw optionInvalid('group', number, `a whole number in 0..${groups - 1}`);
+    }
+    let group = this.#groups.get(number);
+    if (group === undefined) {
+      const client = this.#clients.of(number);
+      group = new Group({ number, client, epochs: this.#epochs, status: () => this.#statusOf(client) });
+      this.#groups.set(number, group);
+    }
+    return group as unknown as Group<D>;
+  }
+
+  /** See {@link Group.propose}. */
   propose(command: CommandOf<D>, options?: CallOptions): Promise<ResultOf<D>> {
-    return this.#session.propose(command, options);
+    return this.group(0).propose(command, options);
   }
 
-  /** See {@link Session.query}. */
+  /** See {@link Group.query}. */
   query(query: QueryOf<D>, options?: QueryOptions): Promise<AnswerOf<D>> {
-    return this.#session.query(query, options);
+    return this.group(0).query(query, options);
   }
 
-  /**
-   * Another exactly-once identity, with reads that never go back behind what it has seen. A name outlives
-   * the process: opening it again settles everything that a former holder had under way, which from then on
-   * has either happened or never will.
-   */
+  /** See {@link Group.session}. */
   session(name?: string): Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>> {
-    return this.#client.session(name) as Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>>;
+    return this.group(0).session(name);
   }
 
+  /** How the nodes stand, and group 0; see {@link Group.status} for another. */
   status(): ClusterStatus {
-    const { statuses } = this.#client;
-    const nodes = Object.fromEntries(
-      this.#epochs.nodes.map((node) => [node, this.#nodeStatus(node, statuses.get(node))]),
-    );
-    const { epoch, algorithm, members } = this.#client.epoch ?? this.#epochs.identity;
-    return { algorithm, members, leader: this.#client.leader, epoch, nodes };
+    return this.group(0).status();
   }
 
-  /**
-   * Hands the lead to `node`, which leads when this resolves. Commands that arrive meanwhile wait a moment.
-   *
-   * @throws CodedError `ERR_OPTION_INVALID` (no member), `ERR_NO_QUORUM` (the lead stayed or went elsewhere),
-   * `ERR_OUTCOME_UNKNOWN` (no answer in time)
-   */
-  async transferLeadership(node: string, options: CallOptions = {}): Promise<void> {
-    const { nodes } = this.#epochs;
-    if (!nodes.includes(node as NodeId)) throw optionInvalid('node', node, nodes.join(', '));
-    await this.#client.transfer(node as NodeId, options);
+  /** See {@link Group.transferLeadership}. */
+  transferLeadership(node: string, options: CallOptions = {}): Promise<void> {
+    return this.group(0).transferLeadership(node, options);
   }
 
   /**
    * Changes the algorithm, the members, or both, while the cluster serves. Nodes that join are started and learn
    * first; nodes that leave are stopped when the others can do without them, and their data stays on the disk.
-   * Resolves with the number of the new epoch when that has a leader. No acknowledged command is lost or
+   * With several groups all of them change; one that could not may be asked again, and those that have changed are
+   * left as they are. Resolves with the number of group 0's new epoch when all are led. No acknowledged command is lost or
    * applied twice, and no crash on the way leaves anything but the old epoch or the new one.
    *
    * @throws CodedError `ERR_OPTION_INVALID`, `ERR_MODULE_INVALID`, `ERR_NO_QUORUM` (joiners did not catch up in
@@ -270,7 +263,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   }
 
   async #stop(): Promise<void> {
-    this.#client.stop();
+    this.#clients.stop();
     const { system, release } = this.#parts;
     await system.stop();
     const hanging = await releaseAfter(system, release);
@@ -288,27 +281,23 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       );
     }
     await this.#parts.system.restart(node, { respawn: false });
-    await this.#spawnReplica(node);
+    await this.#openNode(node);
   }
 
-  async #spawnReplica(node: string): Promise<void> {
-    await this.#parts.system.spawn(
-      `${node}/${replicaActorName}`,
-      new URL('./replica-actor.js', import.meta.url),
-      {
-        argument: this.#argumentFor(node),
-        mailbox: { capacity: 1_000_000 },
-      },
-    );
+  async #openNode(node: string): Promise<void> {
+    await this.#parts.system.spawn(`${node}/${nodeActorName}`, new URL('./node-actor.js', import.meta.url), {
+      argument: this.#argumentFor(node),
+      mailbox: { capacity: 1_000_000 },
+    });
     this.#unopened.delete(node);
-    this.#client.watch(node as NodeId);
+    this.#clients.watch(node as NodeId);
   }
 
   /** @returns what to warn of: nodes that cannot serve, or not yet, while a majority can */
-  async #spawnReplicas(): Promise<string[]> {
+  async #openNodes(): Promise<string[]> {
     const { nodes, identity } = this.#epochs;
     const needed = majoritySize(identity.members.length);
-    const opening = nodes.map((node) => this.#spawnReplica(node));
+    const opening = nodes.map((node) => this.#openNode(node));
     const outcomes = await openedInTime(opening, needed, slowDiskMs);
     const warnings: string[] = [];
     let serving = nodes.length;
@@ -338,15 +327,14 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     return `node ${node} cannot serve: ${message}`;
   }
 
-  #argumentFor(node: string): ReplicaArgument {
+  #argumentFor(node: string): NodeArgument {
     const { options } = this.#parts;
     const { identity } = this.#epochs;
     const { storage } = options;
     const onDisk = storage === 'memory' ? undefined : storage;
-    const { clusterId, epoch, algorithm, acceptQuorum, members } = identity;
-    const joins = identity.joining.includes(node as NodeId);
-    const present = joins ? this.#client.epoch : undefined;
+    const { clusterId, epoch, algorithm, acceptQuorum, groups, members } = identity;
     const firstEpoch = { number: epoch, algorithm, acceptQuorum, members };
+    const joins = identity.joining.includes(node as NodeId);
     return {
       clusterId,
       directory: onDisk === undefined ? undefined : resolve(onDisk.directory, node),
@@ -356,23 +344,16 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
           : resolve(onDisk.traceDirectory, `${node}.trace.jsonl`),
       stateMachine: options.stateMachine.href,
       diskId: identity.disks?.[node],
-      epoch: present === undefined ? firstEpoch : { ...present, number: present.epoch, acceptQuorum },
-      joins,
+      groups,
+      epoch: firstEpoch,
+      joins: joins ? this.#clients.epochs() : undefined,
       tuning: options.tuning,
     };
   }
 
-  #nodeStatus(node: string, status: ReplicaStatus | undefined): NodeStatus {
-    const unopened = this.#unopened.get(node);
-    const role = this.#down.has(node) ? 'down' : unopened ? 'failed' : (status?.role ?? 'starting');
-    return {
-      role,
-      term: status?.reign ?? 0,
-      commitIndex: status?.commitIndex ?? 0,
-      appliedIndex: status?.appliedIndex ?? 0,
-      mailboxDepth: status?.mailboxDepth ?? 0,
-      failure: unopened ?? status?.failure,
-    };
+  #statusOf(client: Client): ClusterStatus {
+    const { identity, nodes } = this.#epochs;
+    return statusOf(client, identity, { nodes, down: this.#down, unopened: this.#unopened });
   }
 
   #emit<Name extends keyof ClusterEvents>(name: Name, ...event: ClusterEvents[Name]): void {
@@ -400,32 +381,24 @@ function emitApart<Name extends keyof ClusterEvents>(
   queueMicrotask(() => events.emit(name, ...event));
 }
 
-/** Starts the client's actor in the app's thread, and turns what it hears into the cluster's events. */
-function startClient({ system, identity, options }: Parts, events: EventEmitter): Promise<Client> {
+/** What replicas tell the clients becomes the cluster's events. */
+function newsAsEvents(events: EventEmitter): Pick<GroupClientsParts, 'onStatus' | 'onLeader'> {
   const failed = new Set<string>();
-  const heard = ({ node, failure }: ReplicaStatus): void => {
-    if (failure === undefined) failed.delete(node);
-    else if (!failed.has(node)) {
-      failed.add(node);
-      emitApart(events, 'node-failed', { node, ...failure });
-    }
+  return {
+    onStatus(group, { node, failure }) {
+      const replica = `${node} ${group}`;
+      if (failure === undefined) failed.delete(replica);
+      else if (!failed.has(replica)) {
+        failed.add(replica);
+        emitApart(events, 'node-failed', { node, group, ...failure });
+      }
+    },
+    onLeader: (group, { node, reign }) => emitApart(events, 'leader', { node, term: reign, group }),
   };
-  return new Promise((resolveClient) => {
-    const definition = defineActor<unknown, void>((context) => {
-      const client = new Client(context, {
-        nodes: identity.members,
-        replica: (from, node) => from.actor(`${node}/${replicaActorName}`),
-        nonce: randomUUID,
-        patienceMs: 2 * options.tuning.electionTimeoutMs[1],
-        backOffMs: options.tuning.heartbeatMs / 2,
-        onStatus: heard,
-        onLeader: ({ node, reign }) => emitApart(events, 'leader', { node, term: reign }),
-      });
-      resolveClient(client);
-      return client.behavior();
-    });
-    system.local.spawn('client', definition, { mailbox: { capacity: 1_000_000 } });
-  });
+}
+
+function groupsOf({ groups }: ClusterIdentity): string {
+  return groups === 1 ? '' : `, ${groups} groups`;
 }
 
 /**
@@ -459,8 +432,10 @@ async function claimStorage(options: CheckedOptions, wanted: ClusterIdentity): P
   try {
     const { identity, isNew } = await openClusterDirectory(fileSystem, directory, wanted);
     const isDifferent =
-      identity.algorithm !== wanted.algorithm || identity.members.join() !== wanted.members.join();
-    const said = `${identity.algorithm} on ${identity.members.join(', ')}`;
+      identity.algorithm !== wanted.algorithm ||
+      identity.members.join() !== wanted.members.join() ||
+      identity.groups !== wanted.groups;
+    const said = `${identity.algorithm} on ${identity.members.join(', ')}${groupsOf(identity)}`;
     const warnings = isDifferent
       ? [`the directory holds a cluster of ${said}: that wins over the options`]
       : [];

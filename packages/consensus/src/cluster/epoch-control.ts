@@ -22,19 +22,35 @@ export interface EpochOrder {
   readonly members?: readonly string[];
 }
 
+/** What shall be different in one group. */
+export type GroupOrder = Omit<EpochOrder, 'members'>;
+
 export interface EpochControlParts {
   readonly system: ActorSystem;
-  readonly client: Client;
+  /** The client of a group. */
+  readonly client: (group: number) => Client;
   readonly identity: ClusterIdentity;
   /** Undefined when nodes keep their data in memory. */
   readonly storage: { readonly fileSystem: FileSystem; readonly directory: string } | undefined;
-  /** Opens the replica of a node whose thread is up. */
-  readonly spawnReplica: (node: NodeId) => Promise<void>;
+  /** Opens the replicas of a node whose thread is up. */
+  readonly openNode: (node: NodeId) => Promise<void>;
+  /** The node is no more. */
+  readonly nodeRemoved: (node: NodeId) => void;
   readonly nowMs: () => number;
   readonly warn: (message: string) => void;
 }
 
-const orderNames = ['algorithm', 'acceptQuorum', 'members'];
+const groupOrderNames = ['algorithm', 'acceptQuorum'];
+const orderNames = [...groupOrderNames, 'members'];
+/** Groups that change at the same time. */
+const changesAtOnce = 16;
+
+/** An epoch as it is, or shall be. */
+interface EpochForm {
+  readonly algorithm: string;
+  readonly acceptQuorum: number | undefined;
+  readonly members: readonly NodeId[];
+}
 
 export class EpochControl {
   readonly #parts: EpochControlParts;
@@ -58,10 +74,21 @@ export class EpochControl {
 
   /** See `Cluster.reconfigure`. */
   reconfigure(order: EpochOrder, options: CallOptions): Promise<number> {
-    for (const name of Object.keys(order)) {
-      if (!orderNames.includes(name)) throw optionInvalid(name, '(given)', orderNames.join(', '));
-    }
+    checkNames(order, orderNames);
     return this.#inTurn(() => this.#reconfigure(order, options));
+  }
+
+  /** See `Group.reconfigure`. */
+  reconfigureGroup(group: number, order: GroupOrder, options: CallOptions): Promise<number> {
+    checkNames(order, groupOrderNames);
+    return this.#inTurn(async () => {
+      const deadlineMs = this.#deadlineMs(options);
+      const [epoch = 0] = await this.#changeAll([group], (present) => formOf(order, present), {
+        options,
+        deadlineMs,
+      });
+      return epoch;
+    });
   }
 
   /** See `Cluster.replace`. */
@@ -84,34 +111,23 @@ export class EpochControl {
 
   async #reconfigure(order: EpochOrder, options: CallOptions): Promise<number> {
     const deadlineMs = this.#deadlineMs(options);
-    const present = await this.#present(deadlineMs);
-    const algorithm = order.algorithm === undefined ? present.algorithm : checkAlgorithm(order.algorithm);
-    const members = order.members === undefined ? present.members : checkNodes('members', [...order.members]);
-    const acceptQuorum = checkAcceptQuorum(order.acceptQuorum, { algorithm, members });
-    const joiners = members.filter((node) => !this.nodes.includes(node));
+    const form = formOf(order, await this.#present(0, deadlineMs));
+    const joiners = form.members.filter((node) => !this.nodes.includes(node));
     await this.#admit(joiners);
-    const change = { fromEpoch: present.epoch, algorithm, acceptQuorum, members, renewed: [] };
-    let epoch: number;
-    try {
-      epoch = await this.#parts.client.reconfigure(change, this.#remaining(options, deadlineMs));
-    } catch (error) {
-      // Where it may have happened, the joiners may be voters by now.
-      if (!hasCode(error, 'ERR_OUTCOME_UNKNOWN')) await this.#dismiss(joiners);
-      throw error;
-    }
-    // The joiners are voters from here on, however long it takes until the epoch is served.
-    await this.#settle({ epoch, algorithm, acceptQuorum, members }, deadlineMs);
+    const change = { options, deadlineMs, dismiss: () => this.#dismiss(joiners) };
+    const [epoch = 0] = await this.#changeAll(this.#groups(), (present) => formOf(order, present), change);
+    await this.#settle({ ...form, epoch });
     return epoch;
   }
 
   async #replace(name: string, options: CallOptions): Promise<number> {
     const deadlineMs = this.#deadlineMs(options);
-    const present = await this.#present(deadlineMs);
+    const present = await this.#present(0, deadlineMs);
     const node = name as NodeId;
     if (!present.members.includes(node)) {
       throw optionInvalid('node', name, `a member: ${present.members.join(', ')}`);
     }
-    const { system, storage, spawnReplica, client, warn } = this.#parts;
+    const { system, storage, openNode, warn } = this.#parts;
     await this.#ended(node, system.kill(node), deadlineMs);
     const { [node]: _, ...disks } = this.#identity.disks ?? {};
     const { members: voters, joining } = this.#identity;
@@ -126,50 +142,73 @@ export class EpochControl {
       if (aside !== undefined) warn(`what node ${node} had is kept in ${aside}`);
     }
     await system.restart(node, { respawn: false });
-    await spawnReplica(node);
+    await openNode(node);
     await this.noteDisks();
-    const { algorithm, acceptQuorum, members } = { acceptQuorum: this.#identity.acceptQuorum, ...present };
-    const change = { fromEpoch: present.epoch, algorithm, acceptQuorum, members, renewed: [node] };
-    const epoch = await client.reconfigure(change, this.#remaining(options, deadlineMs));
-    await this.#settle({ epoch, algorithm, acceptQuorum, members }, deadlineMs);
+    const change = { options, deadlineMs, renewed: [node] };
+    const [epoch = 0] = await this.#changeAll(this.#groups(), (form) => form, change);
+    await this.#settle({ ...present, epoch });
     return epoch;
+  }
+
+  /**
+   * Ends the present epoch of each group and waits until the next one is served. What has failed for some groups
+   * may be asked again: those that have changed are left as they are.
+   * @returns the numbers of the new epochs, in the order of `groups`
+   */
+  async #changeAll(
+    groups: readonly number[],
+    formFor: (present: EpochForm) => EpochForm,
+    { options, deadlineMs, renewed = [], dismiss }: ChangeOptions,
+  ): Promise<number[]> {
+    const outcomes = await eachOf(groups, changesAtOnce, async (group) => {
+      const { epoch: fromEpoch, ...present } = await this.#present(group, deadlineMs);
+      const change = { fromEpoch, ...formFor(present), renewed };
+      return this.#parts.client(group).reconfigure(change, this.#remaining(options, deadlineMs));
+    });
+    const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
+    if (failures[0] !== undefined) {
+      // Where it may have happened, the joiners may be voters by now.
+      const mayHaveHappened = ({ reason }: PromiseRejectedResult): boolean =>
+        hasCode(reason, 'ERR_OUTCOME_UNKNOWN');
+      if (failures.length === groups.length && !failures.some(mayHaveHappened)) await dismiss?.();
+      throw failures[0].reason;
+    }
+    const epochs = outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : 0));
+    // The joiners are voters from here on, however long it takes until the epochs are served. Those who
+    // leave serve those who stay until a quorum of these has come along.
+    const served = await eachOf(groups, changesAtOnce, async (group, at) => {
+      const client = this.#parts.client(group);
+      await client.establishedIn(epochs[at] as number, deadlineMs);
+      await client.barrier(this.#remaining({}, deadlineMs));
+    });
+    for (const outcome of served) if (outcome.status === 'rejected') throw outcome.reason;
+    return epochs;
   }
 
   /** Starts nodes that have no voice yet. */
   async #admit(joiners: readonly NodeId[]): Promise<void> {
     if (joiners.length === 0) return;
-    const { system, spawnReplica } = this.#parts;
+    const { system, openNode } = this.#parts;
     await this.#write({ ...this.#identity, joining: [...this.#identity.joining, ...joiners] });
     await Promise.all(
       joiners.map(async (node) => {
         await system.addNode(node);
-        await spawnReplica(node);
+        await openNode(node);
       }),
     );
     await this.noteDisks();
   }
 
-  /** The next epoch has been decided: waits until it is led, and stops whoever is not part of it. */
-  async #settle(
-    next: {
-      readonly epoch: number;
-      readonly algorithm: string;
-      readonly acceptQuorum: number | undefined;
-      readonly members: readonly NodeId[];
-    },
-    deadlineMs: number,
-  ): Promise<void> {
-    const { epoch, algorithm, acceptQuorum, members } = next;
+  /** The next epoch is served in every group: notes it, and stops whoever is not part of it. */
+  async #settle({ epoch, algorithm, acceptQuorum, members }: EpochForm & { epoch: number }): Promise<void> {
     const leavers = this.nodes.filter((node) => !members.includes(node));
-    // Those who leave serve those who stay until a quorum of these has come along.
-    await this.#parts.client.establishedIn(epoch, deadlineMs);
-    await this.#parts.client.barrier(this.#remaining({}, deadlineMs));
-    const { clusterId, disks } = this.#identity;
+    const { clusterId, groups, disks } = this.#identity;
     await this.#write({
       clusterId,
       epoch,
       algorithm,
       ...(acceptQuorum === undefined ? {} : { acceptQuorum }),
+      groups,
       members,
       joining: [],
       ...(disks === undefined ? {} : { disks: withoutKeys(disks, leavers) }),
@@ -186,10 +225,10 @@ export class EpochControl {
   }
 
   async #stop(nodes: readonly NodeId[]): Promise<void> {
-    const { system, client } = this.#parts;
+    const { system, nodeRemoved } = this.#parts;
     for (const node of nodes) {
       if (system.nodes.includes(node)) await system.removeNode(node);
-      client.nodeRemoved(node);
+      nodeRemoved(node);
     }
   }
 
@@ -211,14 +250,17 @@ export class EpochControl {
     this.#identity = identity;
   }
 
-  /** The present epoch, once someone leads it. */
-  async #present(
-    deadlineMs: number,
-  ): Promise<{ readonly epoch: number; readonly algorithm: string; readonly members: readonly NodeId[] }> {
-    await this.#parts.client.leaderIn(0, deadlineMs);
-    const present = this.#parts.client.epoch;
-    if (present !== undefined) return present;
-    throw new CodedError('ERR_NO_QUORUM', 'no leader is known', {});
+  /** The present epoch of a group, once someone leads it. */
+  async #present(group: number, deadlineMs: number): Promise<EpochForm & { readonly epoch: number }> {
+    const client = this.#parts.client(group);
+    await client.leaderIn(0, deadlineMs);
+    const present = client.epoch;
+    if (present === undefined) throw new CodedError('ERR_NO_QUORUM', 'no leader is known', {});
+    return present;
+  }
+
+  #groups(): number[] {
+    return Array.from({ length: this.#identity.groups }, (_, group) => group);
   }
 
   #deadlineMs({ timeoutMs = callTimeoutMsDefault }: CallOptions): number {
@@ -235,4 +277,46 @@ function withoutKeys(
   keys: readonly string[],
 ): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(record).filter(([key]) => !keys.includes(key)));
+}
+
+interface ChangeOptions {
+  readonly options: CallOptions;
+  readonly deadlineMs: number;
+  readonly renewed?: readonly NodeId[];
+  /** Takes back what was prepared: nothing has changed, and nothing will. */
+  readonly dismiss?: () => Promise<void>;
+}
+
+/** @throws CodedError ERR_OPTION_INVALID */
+function checkNames(order: object, allowed: readonly string[]): void {
+  for (const name of Object.keys(order)) {
+    if (!allowed.includes(name)) throw optionInvalid(name, '(given)', allowed.join(', '));
+  }
+}
+
+/** The epoch that shall follow `present`. @throws CodedError ERR_OPTION_INVALID */
+function formOf(order: EpochOrder, present: EpochForm): EpochForm {
+  const algorithm = order.algorithm === undefined ? present.algorithm : checkAlgorithm(order.algorithm);
+  const members = order.members === undefined ? present.members : checkNodes('members', [...order.members]);
+  return { algorithm, members, acceptQuorum: checkAcceptQuorum(order.acceptQuorum, { algorithm, members }) };
+}
+
+/** Does `task` for each item, so many at a time, and says how each ended. */
+async function eachOf<T, R>(
+  items: readonly T[],
+  atOnce: number,
+  task: (item: T, at: number) => Promise<R>,
+): Promise<PromiseSettledResult<R>[]> {
+  const outcomes: PromiseSettledResult<R>[] = [];
+  const waiting = items.entries();
+  const worker = async (): Promise<void> => {
+    for (const [at, item] of waiting) {
+      outcomes[at] = await task(item, at).then(
+        (value) => ({ status: 'fulfilled', value }),
+        (reason: unknown) => ({ status: 'rejected', reason }),
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+  return outcomes;
 }

@@ -6,9 +6,9 @@
  */
 import { type ActorSystem, type LinkSettings, optionInvalid } from '@quorate/core';
 import type { DiskConditions } from '@quorate/storage';
-import { replicaActorName } from '../replica/open-replica.ts';
+import { nodeActorName } from '../replica/open-node.ts';
+import type { DiskFaultMessage } from './node-actor.ts';
 import { clientNodeName } from './options.ts';
-import type { DiskFaultMessage } from './replica-actor.ts';
 
 /** What shall be wrong with one direction of one link. What is not named stays as it is. */
 export interface LinkFault {
@@ -112,7 +112,7 @@ export class ClusterFaults {
   /** Sets how the node's disk fails. */
   disk(node: string, conditions: DiskConditions): void {
     const message: DiskFaultMessage = { type: 'disk-conditions', conditions };
-    this.#parts.system.local.ref(`${this.#known(node)}/${replicaActorName}`).tell(message);
+    this.#parts.system.local.ref(`${this.#known(node)}/${nodeActorName}`).tell(message);
   }
 
   /** Makes all links and disks healthy and resumes what is paused. Killed nodes stay down. */

@@ -8,7 +8,7 @@ import type { NodeId } from '@quorate/core';
 import type { ReplicaStatus } from '../replica/message.ts';
 
 /** What clients know of the newest epoch. */
-export type PresentEpoch = Pick<ReplicaStatus, 'epoch' | 'algorithm' | 'members'>;
+export type PresentEpoch = Pick<ReplicaStatus, 'epoch' | 'algorithm' | 'acceptQuorum' | 'members'>;
 
 export class LeaderView {
   #nodes: readonly NodeId[];
@@ -65,13 +65,13 @@ export class LeaderView {
     this.#statuses.set(status.node, status);
     this.#down.delete(status.node);
     const before = this.#leader;
-    const { epoch, algorithm, members } = status;
+    const { epoch, algorithm, acceptQuorum, members } = status;
     const isNewer = epoch > this.epoch || (epoch === this.epoch && status.reign > this.#reign);
     const isCurrent = epoch === this.epoch && status.reign === this.#reign;
     const claims = status.role === 'leader' ? status.node : status.leader;
     if (isNewer) {
       if (epoch > this.epoch) this.#nodes = members;
-      this.#present = { epoch, algorithm, members };
+      this.#present = { epoch, algorithm, acceptQuorum, members };
       this.#reign = status.reign;
       this.#leader = claims;
     } else if (isCurrent && claims !== undefined) {

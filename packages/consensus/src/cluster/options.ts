@@ -2,7 +2,8 @@
  * The options of a cluster, and the check that they make sense together.
  */
 import { isName, type NodeId, optionInvalid } from '@quorate/core';
-import { defaultTuning, type ReplicaTuning } from '../replica/open-replica.ts';
+import { groupsMax } from '../replica/alive-message.ts';
+import { defaultTuning, type ReplicaTuning } from '../replica/tuning.ts';
 import { checkAlgorithm } from './algorithm.ts';
 
 export interface ClusterStorage {
@@ -25,6 +26,11 @@ export interface ClusterOptions {
   readonly acceptQuorum?: number;
   /** How many nodes (1 to 31, named `a`, `b`, ...), or their names. Default 3. */
   readonly nodes?: number | readonly string[];
+  /**
+   * How many groups, 1 to 4096: state machines that are replicated each for itself, by the same nodes, over one
+   * log and one set of links. Default 1. What a directory began with stays.
+   */
+  readonly groups?: number;
   /** The module whose default export is the state machine; loaded inside every node. */
   readonly stateMachine: URL;
   readonly storage: 'memory' | ClusterStorage;
@@ -49,6 +55,7 @@ export interface CheckedOptions {
   readonly algorithm: string;
   readonly acceptQuorum: number | undefined;
   readonly members: readonly NodeId[];
+  readonly groups: number;
   readonly stateMachine: URL;
   readonly storage: 'memory' | ClusterStorage;
   readonly tuning: ReplicaTuning;
@@ -60,6 +67,7 @@ const optionNames = new Set([
   'algorithm',
   'nodes',
   'acceptQuorum',
+  'groups',
   'stateMachine',
   'storage',
   'electionTimeoutMs',
@@ -84,6 +92,7 @@ export function checkOptions(options: ClusterOptions): CheckedOptions {
     algorithm,
     acceptQuorum: checkAcceptQuorum(options.acceptQuorum, { algorithm, members }),
     members,
+    groups: checkGroups(options.groups ?? 1),
     stateMachine: checkModule(options.stateMachine),
     storage: checkStorage(options.storage),
     tuning: checkTuning(options),
@@ -103,6 +112,12 @@ export function checkAcceptQuorum(
   const isSize = Number.isInteger(acceptQuorum) && (acceptQuorum as number) >= 1;
   if (isSize && (acceptQuorum as number) <= members.length) return acceptQuorum as number;
   throw optionInvalid('acceptQuorum', acceptQuorum, `a whole number in 1..${members.length}`);
+}
+
+function checkGroups(groups: unknown): number {
+  if (Number.isInteger(groups) && (groups as number) >= 1 && (groups as number) <= groupsMax)
+    return groups as number;
+  throw optionInvalid('groups', groups, `a whole number in 1..${groupsMax}`);
 }
 
 /** How many nodes, or their names; sorted. @throws CodedError ERR_OPTION_INVALID */

@@ -204,5 +204,6 @@ export function statusOf(state: MultiPaxosState): ProtocolStatus {
     commitIndex: state.chosenUpTo,
     lastIndex: laterSlot(state.log.last, state.chosenUpTo),
     snapshotIndex: state.log.forgottenUpTo,
+    rests: state.rests,
   };
 }

@@ -178,7 +178,13 @@ export function status(state: RaftState): ProtocolStatus {
     commitIndex: state.commitIndex,
     lastIndex: state.log.lastIndex,
     snapshotIndex: state.log.snapshot.index,
+    rests: restsNow(state),
   };
+}
+
+function restsNow({ role }: RaftState): boolean {
+  if (role.name === 'leader') return role.rest.isSilent;
+  return role.name === 'follower' && role.rests;
 }
 
 export function committedFrom(

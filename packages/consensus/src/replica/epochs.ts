@@ -175,6 +175,17 @@ export class Epochs {
     send(ahead.node, { type: 'left-behind', group, epoch: this.#run.epoch.number });
   }
 
+  /** Nothing happens here by time alone until some message comes. */
+  get isIdle(): boolean {
+    if (this.#isMoving || this.#sealed !== undefined || this.#ahead !== undefined) return false;
+    return this.#run.status().rests === true;
+  }
+
+  peerSilent(peer: NodeId): void {
+    this.#run.input({ type: 'peer-silent', peer });
+    this.#sealed?.input({ type: 'peer-silent', peer });
+  }
+
   peerDown(peer: NodeId): void {
     this.#run.input({ type: 'peer-down', peer });
     this.#sealed?.input({ type: 'peer-down', peer });

@@ -107,6 +107,7 @@ export interface ReplicaStatus {
   readonly leader: NodeId | undefined;
   readonly epoch: number;
   readonly algorithm: string;
+  readonly acceptQuorum: number | undefined;
   /** The voters of the epoch. */
   readonly members: readonly NodeId[];
   readonly reign: Reign;

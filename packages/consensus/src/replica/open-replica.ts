@@ -1,26 +1,11 @@
 /**
- * Opens a replica: from a directory, empty or not, to a running protocol.
+ * Opens the replica of one group on the store of its node, from an empty log or a long one to a running protocol.
  *
- * The order is the argument for its safety: identity first, then the log, then the snapshot that the log
- * counts from, and only then the protocol, which knows its promises before it hears its first message.
+ * The order is the argument for its safety: the charter first, then the snapshot that the log counts from, and
+ * only then the protocol, which knows its promises before it hears its first message.
  */
-import {
-  type ActorContext,
-  type ActorRef,
-  type Address,
-  type Behavior,
-  CodedError,
-  messageOf,
-  type NodeId,
-  parseAddress,
-} from '@quorate/core';
-import {
-  type FileSystem,
-  openNodeDirectory,
-  readNodeDirectory,
-  SnapshotStore,
-  WriteAheadLog,
-} from '@quorate/storage';
+import { type ActorContext, type ActorRef, type Address, messageOf, type NodeId } from '@quorate/core';
+import type { WriteAheadLog } from '@quorate/storage';
 import { learnerOn } from '../learner/learner.ts';
 import type { LogIndex, Protocol } from '../protocol.ts';
 import type { StateMachineDefinition } from '../state-machine.ts';
@@ -28,63 +13,36 @@ import { type Charter, charterRecord, recoverCharter, requireMachineVersion } fr
 import { leaseMsFor } from './clock-bound.ts';
 import type { Epoch, NextEpoch } from './epoch.ts';
 import { Epochs, type StartProtocolOptions } from './epochs.ts';
+import type { NodeStore } from './node-store.ts';
 import { recoverState } from './recover-state.ts';
 import { Replica } from './replica.ts';
 import type { ReplicatedState } from './replicated-state.ts';
 import { defaultSessionLimits, type SessionLimits } from './session-table.ts';
+import type { ReplicaTuning } from './tuning.ts';
 
-/** Tunables of a replica; durations in milliseconds, sizes in bytes. */
-export interface ReplicaTuning {
-  readonly electionTimeoutMs: readonly [min: number, max: number];
-  readonly heartbeatMs: number;
-  /** Whether the end of a peer's thread is told to the protocol. */
-  readonly peerDownHints: boolean;
-  readonly appendBytesMax: number;
-  readonly appendsInFlightMax: number;
-  readonly uncommittedBytesMax: number;
-  readonly snapshotEveryBytes: number;
-  readonly segmentBytes: number;
-  /** Bytes of a snapshot that travel in one message. */
-  readonly snapshotChunkBytes: number;
-}
-
-export const defaultTuning: ReplicaTuning = {
-  electionTimeoutMs: [150, 300],
-  heartbeatMs: 50,
-  peerDownHints: true,
-  appendBytesMax: 1 << 20,
-  appendsInFlightMax: 64,
-  uncommittedBytesMax: 64 << 20,
-  snapshotEveryBytes: 64 << 20,
-  segmentBytes: 64 << 20,
-  snapshotChunkBytes: 256 << 10,
-};
+/** The epoch that a blank log begins with; later starts find theirs in the charter. */
+export type FirstEpoch = Pick<NextEpoch, 'number' | 'algorithm' | 'acceptQuorum' | 'members'>;
 
 export interface OpenReplicaOptions {
-  readonly clusterId: string;
-  readonly fileSystem: FileSystem;
-  readonly directory: string;
-  /** The disk that this node is known by; undefined while the cluster starts for the first time. */
-  readonly diskId?: string | undefined;
+  /** 0 for the first. */
+  readonly group: number;
+  readonly store: NodeStore;
   readonly machine: StateMachineDefinition;
-  /**
-   * The epoch that a blank directory begins with; later starts find theirs in the charter. `joins`: the group
-   * exists already and this node has no voice in it yet, so it learns until an epoch names it.
-   */
-  readonly epoch: Pick<NextEpoch, 'number' | 'algorithm' | 'acceptQuorum' | 'members'>;
-  readonly joins?: boolean;
+  readonly epoch: FirstEpoch;
+  /** The group exists already and this node has no voice in it yet, so it learns until an epoch names it. */
+  readonly joins: boolean;
   /** Gives the protocol that a charter names. */
   readonly loadProtocol: (algorithm: string) => Promise<Protocol<unknown, unknown>>;
   readonly tuning: ReplicaTuning;
-  /** Part of what the state is a function of: the same for every member, from the first entry on. */
-  readonly sessionLimits?: SessionLimits;
+  /** Whether an idle leader falls silent; somebody has to tell of peers that are gone, then. */
+  readonly quiesces: boolean;
+  readonly sessionLimits: SessionLimits | undefined;
   /** Called when the replica stops for good because of `error`. */
-  readonly onFailure?: (error: unknown) => void;
-  /** Lets a checker look inside. */
-  readonly onOpened?: (opened: OpenedReplica) => void;
+  readonly failed: (error: unknown) => void;
 }
 
 export interface OpenedReplica {
+  readonly group: number;
   readonly replica: Replica;
   readonly state: ReplicatedState;
   readonly log: WriteAheadLog;
@@ -93,82 +51,19 @@ export interface OpenedReplica {
   readonly protocolState: unknown;
 }
 
-/** The name that every replica's actor has on its node. */
-export const replicaActorName = 'replica';
-const group = 0;
+/** The name that the actor of a group's replica has on each node. */
+export function replicaActorName(group: number): string {
+  return `replica-${group}`;
+}
 
 /** @throws CodedError ERR_FOREIGN_DATA, ERR_LOG_CORRUPT, ERR_DISK_FULL, ERR_DISK_FAILED, ERR_MODULE_INVALID */
 export async function openReplica(
   context: ActorContext,
   options: OpenReplicaOptions,
-): Promise<Behavior<unknown, void>> {
-  const { fileSystem, directory, clusterId, tuning } = options;
-  const { node, clock, random } = context;
-  if (options.diskId !== undefined) await requireData(fileSystem, directory, options.diskId);
-  const disk = await openNodeDirectory({ fileSystem, directory, clusterId, node, random });
-  if (options.diskId !== undefined) requireDisk(directory, disk.diskId, options.diskId);
-  let replica: Replica | undefined;
-  let failOpening: (error: unknown) => void = () => undefined;
-  const failedWhileOpening = new Promise<never>((_, reject) => {
-    failOpening = reject;
-  });
-  // Nobody may be listening when it comes.
-  failedWhileOpening.catch(() => undefined);
-  const log = await WriteAheadLog.open({
-    fileSystem,
-    directory: `${directory}/log`,
-    diskId: disk.diskId,
-    mustExist: disk.isEstablished,
-    clock,
-    segmentBytes: tuning.segmentBytes,
-    onFailure: (error) => (replica === undefined ? failOpening(error) : replica.fail(error)),
-  });
-  try {
-    const opened = await Promise.race([
-      startReplica(context, options, { log, diskId: disk.diskId }),
-      failedWhileOpening,
-    ]);
-    // The charter is durable: from here on a directory without a log is one that was wiped.
-    await disk.establish();
-    replica = opened.replica;
-    options.onOpened?.(opened);
-    return replicaBehavior(context, opened, tuning);
-  } catch (error) {
-    await log.close();
-    throw error;
-  }
-}
-
-/**
- * A member is its name together with its disk: one that has lost what it promised must not vote as if it
- * had promised nothing. So a folder that is known to have had data is not made anew when it is blank.
- */
-async function requireData(fileSystem: FileSystem, directory: string, expected: string): Promise<void> {
-  if ((await readNodeDirectory({ fileSystem, directory })) !== undefined) return;
-  throw new CodedError(
-    'ERR_LOG_CORRUPT',
-    `${directory} is blank; this member's data was on disk ${expected}`,
-    { directory, expected },
-  );
-}
-
-function requireDisk(directory: string, found: string, expected: string): void {
-  if (found === expected) return;
-  throw new CodedError(
-    'ERR_LOG_CORRUPT',
-    `${directory} is on disk ${found}; this member's data was on disk ${expected}`,
-    { directory, expected, found },
-  );
-}
-
-async function startReplica(
-  context: ActorContext,
-  options: OpenReplicaOptions,
-  disk: { readonly log: WriteAheadLog; readonly diskId: string },
 ): Promise<OpenedReplica> {
-  const { fileSystem, directory, machine, tuning } = options;
+  const { group, machine, tuning } = options;
   const { node, clock } = context;
-  const { log, diskId } = disk;
+  const { log, diskId, snapshots } = options.store;
   const found = recoverCharter(log, group);
   const charter = found ?? firstCharter(options);
   requireMachineVersion(charter, machine.version);
@@ -176,8 +71,7 @@ async function startReplica(
   const protocolFor = async (of: Epoch, as: Charter['standing']): Promise<Protocol<unknown, unknown>> =>
     as === 'learner' ? learnerOn(diskId) : options.loadProtocol(of.algorithm);
   const protocol = await protocolFor(epoch, standing);
-  const snapshots = await SnapshotStore.open({ fileSystem, directory: `${directory}/snapshots` });
-  if (found === undefined) await written(log, charter);
+  if (found === undefined) await written(log, group, charter);
 
   const { state, restoredFrom, standsAt, recovered } = await recoverState({
     group,
@@ -187,9 +81,8 @@ async function startReplica(
     machine,
     sessionLimits: options.sessionLimits ?? defaultSessionLimits,
   });
-  const startProtocol = (start: StartProtocolOptions): unknown => startIn(context, tuning, start);
+  const startProtocol = (start: StartProtocolOptions): unknown => startIn(context, options, start);
   const protocolState = startProtocol({ epoch, protocol, recovered, isAppointed: false });
-  const peers = new Map<NodeId, ActorRef>();
   const { heartbeatMs, electionTimeoutMs, uncommittedBytesMax, snapshotEveryBytes, snapshotChunkBytes } =
     tuning;
   const replica = new Replica({
@@ -208,16 +101,10 @@ async function startReplica(
     electionTimeoutMs,
     uncommittedBytesMax,
     mailboxDepth: () => context.mailboxDepth(),
-    peer(name) {
-      const known = peers.get(name);
-      if (known !== undefined) return known;
-      const ref = context.actor(`${name}/${replicaActorName}` as Address);
-      peers.set(name, ref);
-      return ref;
-    },
+    peer: peersOf(context, group),
     warn: (message, error) =>
       context.log.warn(message, error === undefined ? {} : { error: messageOf(error) }),
-    failed: (error) => options.onFailure?.(error),
+    failed: options.failed,
     epochs: (ports) =>
       new Epochs(
         {
@@ -240,6 +127,7 @@ async function startReplica(
     tryAlgorithm: options.loadProtocol,
   });
   return {
+    group,
     replica,
     state,
     log,
@@ -252,16 +140,28 @@ async function startReplica(
   };
 }
 
+/** The replicas of the group on other nodes. */
+function peersOf(context: ActorContext, group: number): (node: NodeId) => ActorRef {
+  const peers = new Map<NodeId, ActorRef>();
+  return (node) => {
+    const known = peers.get(node);
+    if (known !== undefined) return known;
+    const ref = context.actor(`${node}/${replicaActorName(group)}` as Address);
+    peers.set(node, ref);
+    return ref;
+  };
+}
+
 function firstCharter({ epoch, joins, machine }: OpenReplicaOptions): Charter {
   return {
     epoch: { ...epoch, disks: new Map(), base: 0 as LogIndex, appointed: undefined },
-    standing: joins === true ? 'learner' : 'voter',
+    standing: joins ? 'learner' : 'voter',
     trail: [],
     machineVersion: machine.version,
   };
 }
 
-function written(log: WriteAheadLog, charter: Charter): Promise<void> {
+function written(log: WriteAheadLog, group: number, charter: Charter): Promise<void> {
   return new Promise((resolve) => {
     log.append([charterRecord(group, charter)], resolve);
   });
@@ -269,7 +169,7 @@ function written(log: WriteAheadLog, charter: Charter): Promise<void> {
 
 function startIn(
   context: ActorContext,
-  tuning: ReplicaTuning,
+  { tuning, quiesces }: OpenReplicaOptions,
   { epoch, protocol, recovered, isAppointed }: StartProtocolOptions,
 ): unknown {
   const { electionTimeoutMs, heartbeatMs, appendBytesMax, appendsInFlightMax, uncommittedBytesMax } = tuning;
@@ -286,47 +186,9 @@ function startIn(
       leaseMs: leaseMsFor(electionTimeoutMs[0]),
       ...(epoch.acceptQuorum === undefined ? {} : { acceptQuorum: epoch.acceptQuorum }),
       isAppointed,
+      quiesces,
     },
     recovered,
     context.clock.nowMs(),
   );
-}
-
-/** The actor around a replica: messages, timers and the watch over its peers. */
-function replicaBehavior(
-  context: ActorContext,
-  { replica }: OpenedReplica,
-  { heartbeatMs, peerDownHints }: ReplicaTuning,
-): Behavior<unknown, void> {
-  /** Peers whose end this actor will be told of. */
-  const watched = new Set<NodeId>();
-  // Whatever is thrown here is a bug. The actor would end without a word; the replica says why it stopped.
-  const guarded = (run: () => void): void => {
-    try {
-      run();
-    } catch (error) {
-      replica.fail(error);
-    }
-  };
-  context.timers.every(heartbeatMs / 5, () => guarded(() => replica.tick()));
-  context.timers.every(heartbeatMs * 2, () => guarded(() => replica.publish()));
-  return {
-    receive(wire, from) {
-      const fromNode = parseAddress(from.address).node;
-      const isPeer = replica.run.isMember(fromNode) && fromNode !== context.node;
-      if (peerDownHints && isPeer && !watched.has(fromNode)) {
-        watched.add(fromNode);
-        context.watch(from);
-      }
-      guarded(() => replica.receive(wire, from, fromNode));
-    },
-    signal(signal) {
-      if (signal.type !== 'terminated') return;
-      const peer = parseAddress(signal.address).node;
-      watched.delete(peer);
-      // Only the end of the thread counts: silence, or an actor that restarts, is no evidence.
-      if (signal.reason === 'node-down') guarded(() => replica.peerDown(peer));
-    },
-    stopped: () => replica.stop(),
-  };
 }

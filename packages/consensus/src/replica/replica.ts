@@ -153,6 +153,15 @@ export class Replica {
     return this.#epochs.runs;
   }
 
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Nothing happens here by time alone until somebody asks for something. */
+  get isIdle(): boolean {
+    return this.#isStopped || this.#epochs.isIdle;
+  }
+
   /** The epoch that this replica serves. */
   get run(): EpochRun {
     return this.#epochs.run;
@@ -189,16 +198,22 @@ export class Replica {
     this.#epochs.peerDown(peer);
   }
 
+  /** The node of `peer` was not heard for an election timeout, or the replica there has stopped for good. */
+  peerSilent(peer: NodeId): void {
+    if (!this.#isStopped) this.#epochs.peerSilent(peer);
+  }
+
   status(): ReplicaStatus {
     const { node, state } = this.#parts;
     const { role, reign, commitIndex } = this.#status();
-    const { number, algorithm, members } = this.#epochs.run.epoch;
+    const { number, algorithm, acceptQuorum, members } = this.#epochs.run.epoch;
     return {
       node,
       role: this.#failure === undefined ? role : 'failed',
       leader: this.#failure === undefined ? this.#epochs.run.leaderHint : undefined,
       epoch: number,
       algorithm,
+      acceptQuorum,
       members,
       reign,
       commitIndex,
@@ -231,7 +246,6 @@ export class Replica {
   async stop(): Promise<void> {
     this.#halt();
     await this.#exchange.stop();
-    await this.#parts.log.close();
   }
 
   #halt(): void {
@@ -301,28 +315,19 @@ export class Replica {
   }
 
   #reconfigure(asker: Asker, { change, withinMs }: ReplicaMessage & { type: 'reconfigure' }): void {
-    if (this.#epochs.isMoving || this.#status().role !== 'leader') {
-      return refuse(
-        asker,
-        'ERR_NOT_LEADER',
-        `${this.#parts.node} does not lead`,
-        this.#epochs.run.leaderHint,
-      );
-    }
-    this.#reconfiguration.begin(asker, change, withinMs);
+    if (this.#takesOrders(asker)) this.#reconfiguration.begin(asker, change, withinMs);
   }
 
   #transferTo(asker: Asker, to: NodeId): void {
+    if (this.#takesOrders(asker)) this.#transfer.begin(asker, to, this.#epochs.run);
+  }
+
+  /** Orders of an operator are for the leader; whoever is none says so. */
+  #takesOrders(asker: Asker): boolean {
     const { run, isMoving } = this.#epochs;
-    if (isMoving || this.#status().role !== 'leader') {
-      return refuse(
-        asker,
-        'ERR_NOT_LEADER',
-        `${this.#parts.node} does not lead`,
-        this.#epochs.run.leaderHint,
-      );
-    }
-    this.#transfer.begin(asker, to, run);
+    if (!isMoving && this.#status().role === 'leader') return true;
+    refuse(asker, 'ERR_NOT_LEADER', `${this.#parts.node} does not lead`, run.leaderHint);
+    return false;
   }
 
   // --- effects ----------------------------------------------------------------------------------
@@ -346,7 +351,8 @@ export class Replica {
       case 'role':
         return this.#roleChanged(effect.role, effect.leader);
       case 'transfer-failed':
-        return this.#transferFailed(effect.to);
+        this.#transfer.failed(effect.to);
+        return this.#proposals.release();
       case 'install':
         return this.#install(run, effect);
       default:
@@ -369,11 +375,6 @@ export class Replica {
       this.#proposals.release();
     }
     this.publish();
-  }
-
-  #transferFailed(to: NodeId): void {
-    this.#transfer.failed(to);
-    this.#proposals.release();
   }
 
   // --- epochs -----------------------------------------------------------------------------------

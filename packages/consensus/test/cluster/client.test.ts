@@ -48,6 +48,7 @@ function setUp() {
       leader: undefined,
       epoch: 1,
       algorithm: 'raft',
+      acceptQuorum: undefined,
       members: nodes,
       reign: 1 as Reign,
       commitIndex: 0 as LogIndex,

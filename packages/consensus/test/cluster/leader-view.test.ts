@@ -21,6 +21,7 @@ const status = (node: NodeId, word: Word): ReplicaStatus => ({
   leader: word.leader,
   epoch: word.epoch ?? 1,
   algorithm: 'raft',
+  acceptQuorum: undefined,
   members: word.members ?? [a, b, c],
   reign: (word.reign ?? 1) as Reign,
   commitIndex: 0 as LogIndex,
@@ -175,7 +176,12 @@ describe('the epoch', () => {
 
   test('is the newest that anybody has entered, and its members are those to be asked', () => {
     const believing = view([a, { leader: a }], [b, { epoch: 2, members: [a, b, d] }], [c, { reign: 7 }]);
-    expect(believing.present).toEqual({ epoch: 2, algorithm: 'raft', members: [a, b, d] });
+    expect(believing.present).toEqual({
+      epoch: 2,
+      algorithm: 'raft',
+      acceptQuorum: undefined,
+      members: [a, b, d],
+    });
     expect(believing.nodes).toEqual([a, b, d]);
   });
 

@@ -88,6 +88,7 @@ function leads(node: string, reign = 1): void {
     leader: node as NodeId,
     epoch: 1,
     algorithm: 'raft',
+    acceptQuorum: undefined,
     members: view.nodes,
     reign: reign as Reign,
     commitIndex: index,

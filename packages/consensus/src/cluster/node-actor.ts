@@ -1,6 +1,6 @@
 /**
- * The replica as an actor of a worker thread: finds its disk, its state machine and its protocol by
- * what it was told, and opens the replica on them.
+ * The actor of a node in its worker thread: finds the disk, the state machine and the protocols by what it was
+ * told, and opens the replicas of the node's groups on them.
  */
 
 import { type Behavior, CodedError, defineActor, InvariantError, loadModule, messageOf } from '@quorate/core';
@@ -13,23 +13,26 @@ import {
   startDiskThread,
   tracingFileSystem,
 } from '@quorate/storage';
-import { type OpenReplicaOptions, openReplica, type ReplicaTuning } from '../replica/open-replica.ts';
+import { openNode } from '../replica/open-node.ts';
+import type { FirstEpoch } from '../replica/open-replica.ts';
+import type { ReplicaTuning } from '../replica/tuning.ts';
 import { asStateMachineDefinition } from '../state-machine.ts';
 import { loadProtocol } from './algorithm.ts';
 import { traceNowMs, traceWriter } from './disk-trace.ts';
 
-/** What the app's thread tells a replica's actor; it crosses by structured clone. */
-export interface ReplicaArgument {
+/** What the app's thread tells a node's actor; it crosses by structured clone. */
+export interface NodeArgument {
   readonly clusterId: string;
   /** Undefined: the node keeps its data in memory, and a restarted one is blank. */
   readonly directory: string | undefined;
   readonly traceFile: string | undefined;
   readonly diskId: string | undefined;
   readonly stateMachine: string;
+  readonly groups: number;
   /** The epoch that a blank directory begins with. */
-  readonly epoch: OpenReplicaOptions['epoch'];
-  /** The node has no voice yet: see {@link OpenReplicaOptions.joins}. */
-  readonly joins: boolean;
+  readonly epoch: FirstEpoch;
+  /** Given when the node has no voice yet: where each group stands, as far as that is known. */
+  readonly joins: ReadonlyMap<number, FirstEpoch> | undefined;
   readonly tuning: ReplicaTuning;
 }
 
@@ -40,7 +43,7 @@ export interface DiskFaultMessage {
 }
 
 export default defineActor<unknown, unknown>(async (context): Promise<Behavior<unknown, unknown>> => {
-  const argument = context.argument as ReplicaArgument;
+  const argument = context.argument as NodeArgument;
   // A promise that the app's module leaves behind says nothing about the replicated state: it is told of,
   // and must not end the thread, or the same command would end one replica after the other.
   process.on('unhandledRejection', (reason) => {
@@ -50,12 +53,13 @@ export default defineActor<unknown, unknown>(async (context): Promise<Behavior<u
   });
   const disk = faultyFileSystem(baseFileSystem(argument), { clock: context.clock, random: context.random });
   const module = await loadModule(argument.stateMachine);
-  const behavior = await openReplica(context, {
+  const behavior = await openNode(context, {
     clusterId: argument.clusterId,
     diskId: argument.diskId,
     fileSystem: disk,
     directory: argument.directory ?? `/${context.node}`,
     machine: asStateMachineDefinition(module['default'], argument.stateMachine),
+    groups: argument.groups,
     epoch: argument.epoch,
     joins: argument.joins,
     loadProtocol,
@@ -72,7 +76,7 @@ export default defineActor<unknown, unknown>(async (context): Promise<Behavior<u
   };
 });
 
-function baseFileSystem({ directory, traceFile }: ReplicaArgument): FileSystem {
+function baseFileSystem({ directory, traceFile }: NodeArgument): FileSystem {
   if (directory === undefined) return new MemoryFileSystem();
   if (traceFile === undefined) return ownDisk();
   return tracingFileSystem(ownDisk(), traceWriter(traceFile), { nowMs: traceNowMs, withBytes: true });
