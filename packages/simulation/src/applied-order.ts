@@ -36,6 +36,16 @@ export interface ReadAnswer {
   readonly toldBefore: number;
 }
 
+/** What a read saw that broke no promise. */
+export interface SeenByRead {
+  /** The first position at which the key held the value. */
+  readonly from: number;
+  /** The value was overwritten by something that somebody had been told of before the read was asked. */
+  readonly isStale: boolean;
+  /** The same, of something that the read's own session had seen or been told of. */
+  readonly isBehindSession: boolean;
+}
+
 export class AppliedOrder {
   /** The first that contradicted, in one line. */
   violation: string | undefined;
@@ -81,10 +91,9 @@ export class AppliedOrder {
 
   /**
    * Holds a read to the promise of its level.
-   * @returns what it breaks, or the first position at which the key held the value and whether it was stale:
-   *   overwritten by something that somebody had been told of before the read was asked
+   * @returns what it breaks, or what it saw
    */
-  judge(read: ReadAnswer): string | { readonly from: number; readonly isStale: boolean } {
+  judge(read: ReadAnswer): string | SeenByRead {
     const { level, key, value, seenBefore, toldBefore } = read;
     const stretch = this.#stretchesOf(key).get(value);
     if (stretch === undefined) return `a read of k${key} saw ${value}, which was never in effect there`;
@@ -94,10 +103,11 @@ export class AppliedOrder {
     if (isStale && (level === 'linearizable' || level === 'lease')) {
       return `${overwritten}, when ${toldBefore} was known to have taken effect`;
     }
-    if (until <= seenBefore && level === 'session') {
+    const isBehindSession = until <= seenBefore;
+    if (isBehindSession && level === 'session') {
       return `${overwritten}, when its session had seen ${seenBefore}`;
     }
-    return { from, isStale };
+    return { from, isStale, isBehindSession };
   }
 
   #overwrite(key: number, value: number, position: number): void {

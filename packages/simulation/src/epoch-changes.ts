@@ -25,12 +25,34 @@ export interface EpochChangesOptions {
   readonly everyMs: readonly [min: number, max: number];
 }
 
+/** What became of the orders. */
+export interface EpochChangeCounts {
+  made: number;
+  /** Those made that changed the algorithm. */
+  swaps: number;
+  /** Those made by which a node joined, and by which one left. */
+  joined: number;
+  left: number;
+  refused: number;
+  /** Nobody knows whether they were carried out. */
+  unknown: number;
+}
+
+export const noEpochChanges = (): EpochChangeCounts => ({
+  made: 0,
+  swaps: 0,
+  joined: 0,
+  left: 0,
+  refused: 0,
+  unknown: 0,
+});
+
 export class EpochChanges {
   readonly #options: EpochChangesOptions;
   #isStopping = false;
   #isRunning = false;
   /** Orders that were carried out, refused, and of which it is not known. */
-  readonly counts = { made: 0, refused: 0, unknown: 0 };
+  readonly counts = noEpochChanges();
 
   constructor(options: EpochChangesOptions) {
     this.#options = options;
@@ -84,6 +106,9 @@ export class EpochChanges {
     try {
       const epoch = await client.reconfigure(change, { timeoutMs: 2_000 });
       this.counts.made += 1;
+      if (algorithm !== present.algorithm) this.counts.swaps += 1;
+      if (members.some((node) => !present.members.includes(node))) this.counts.joined += 1;
+      if (present.members.some((node) => !members.includes(node))) this.counts.left += 1;
       trace.add(time.nowMs, `epoch ${epoch} has begun`);
     } catch (error) {
       const isUnknown = hasCode(error, 'ERR_OUTCOME_UNKNOWN');

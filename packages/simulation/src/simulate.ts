@@ -9,7 +9,7 @@ import { loadProtocol, majoritySize, type OpenedReplica } from '@quorate/consens
 import { errorToData, type NodeId, optionInvalid, type Random, seededRandom } from '@quorate/core';
 import { AppliedOrder } from './applied-order.ts';
 import { type Circumstances, calmWeather, drawCircumstances } from './circumstances.ts';
-import { EpochChanges } from './epoch-changes.ts';
+import { type EpochChangeCounts, EpochChanges, noEpochChanges } from './epoch-changes.ts';
 import { drawFaultPlan, type FaultPlan, type Strike } from './fault-plan.ts';
 import { checkLinearizability } from './linearizability.ts';
 import { observedRegisters } from './observed-registers.ts';
@@ -69,11 +69,15 @@ export interface SimulationResult {
   readonly virtualMs: number;
   /** From the mending to the first acknowledgement of something asked after it; undefined if it never came. */
   readonly firstAnswerMs: number | undefined;
-  readonly faults: FaultCounts & NetworkCounts;
+  /** With the clocks of founding members that do not keep time. */
+  readonly faults: FaultCounts & NetworkCounts & { readonly driftingClocks: number };
   readonly strikes: StrikeCounts;
+  readonly epochChanges: EpochChangeCounts;
   /** Reads answered by level, and those of them that saw what somebody knew to be overwritten. */
   readonly reads: CountsByLevel;
   readonly staleReads: CountsByLevel;
+  /** Those that saw what their own session knew to be overwritten. */
+  readonly readsBehindSession: CountsByLevel;
   /** How many strikes the plan of the seed has, carried out or not. */
   readonly planned: number;
   /** Equal for equal runs. */
@@ -136,10 +140,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     steps: time.steps,
     virtualMs: time.nowMs,
     firstAnswerMs: run.firstAnswerMs,
-    faults: { ...cluster.counts, ...cluster.network.counts() },
+    faults: { ...cluster.counts, ...cluster.network.counts(), driftingClocks: run.driftingClocks },
     strikes: striker.counts,
+    epochChanges: run.epochChanges,
     reads: workload.reads,
     staleReads: workload.staleReads,
+    readsBehindSession: workload.readsBehindSession,
     planned: plan.planned,
     traceChecksum: trace.checksum,
     trace: trace.text(),
@@ -221,6 +227,15 @@ class SimulationRun {
   get leaderChanges(): number {
     const { leaders } = this.#watch;
     return leaders.filter(({ node }, at) => at > 0 && node !== leaders[at - 1]?.node).length;
+  }
+
+  get epochChanges(): EpochChangeCounts {
+    return this.#changes?.counts ?? noEpochChanges();
+  }
+
+  get driftingClocks(): number {
+    const { clockRates } = this.#parts.circumstances;
+    return this.#members.filter((name) => this.#ofNode(clockRates, name) !== 1).length;
   }
 
   /** @returns what did not hold, or undefined */

@@ -44,6 +44,8 @@ export interface FaultCounts {
   kills: number;
   restarts: number;
   pauses: number;
+  /** Timers that rang while their thread was paused. */
+  staleTimers: number;
   writesLost: number;
   writesTorn: number;
 }
@@ -63,6 +65,7 @@ export class SimulatedCluster {
     kills: 0,
     restarts: 0,
     pauses: 0,
+    staleTimers: 0,
     writesLost: 0,
     writesTorn: 0,
   };
@@ -201,7 +204,7 @@ export class SimulatedCluster {
 
   resume(name: NodeId, timersFirst = false): void {
     this.#options.trace.add(this.#options.time.nowMs, `${name} resumes`);
-    this.node(name).resume(timersFirst);
+    this.counts.staleTimers += this.node(name).resume(timersFirst);
   }
 
   /** Cuts all links between members of different groups. Clients go on reaching everyone. */

@@ -222,8 +222,8 @@ export class SimulatedNode {
   }
 
   /** @param timersFirst as for {@link NodeClock.resume} */
-  resume(timersFirst = false): void {
-    this.#clock.resume(timersFirst);
+  resume(timersFirst = false): number {
+    return this.#clock.resume(timersFirst);
   }
 
   /** What fails or hangs on the disk, from now on and over restarts; `{}` mends it. */

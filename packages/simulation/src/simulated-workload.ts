@@ -78,6 +78,8 @@ export class SimulatedWorkload {
   /** Reads answered, and those among them that saw what somebody knew to be overwritten. */
   readonly reads = noCounts();
   readonly staleReads = noCounts();
+  /** Those that saw what their own session knew to be overwritten. */
+  readonly readsBehindSession = noCounts();
   /** The first answer that broke a promise, in one line. */
   violation: string | undefined;
   #lastId = 0;
@@ -237,6 +239,7 @@ export class SimulatedWorkload {
     }
     this.reads[level] += 1;
     if (verdict.isStale) this.staleReads[level] += 1;
+    if (verdict.isBehindSession) this.readsBehindSession[level] += 1;
     // An eventual read says nothing about what its session sees next.
     if (level !== 'eventual') holder.seen = Math.max(holder.seen, verdict.from);
     if (level === 'linearizable' || level === 'lease') this.#told = Math.max(this.#told, verdict.from);

@@ -251,14 +251,18 @@ export class NodeClock implements Clock {
     this.#isPaused = true;
   }
 
-  /** @param timersFirst timers that rang meanwhile go before messages that came meanwhile; default: as it was */
-  resume(timersFirst = false): void {
+  /**
+   * @param timersFirst timers that rang meanwhile go before messages that came meanwhile; default: as it was
+   * @returns how many timers rang meanwhile: they are stale
+   */
+  resume(timersFirst = false): number {
     this.#isPaused = false;
+    const timers = this.#waiting.filter(({ isTimer }) => isTimer);
     if (timersFirst) {
-      const timers = this.#waiting.filter(({ isTimer }) => isTimer);
       this.#waiting = [...timers, ...this.#waiting.filter(({ isTimer }) => !isTimer)];
     }
     this.#drainLater();
+    return timers.length;
   }
 
   /** Ends the life: nothing that this clock was asked to run will run. */

@@ -62,8 +62,16 @@ describe('reads', () => {
   test.each(['linearizable', 'lease', 'session', 'eventual'] as const)(
     'a %s read of the present is right, and so is one that overlaps with the change',
     (level) => {
-      expect(read(level, 13, { seen: 4, told: 4 })).toEqual({ from: 3, isStale: false });
-      expect(read(level, 11, { seen: 2, told: 2 })).toEqual({ from: 1, isStale: false });
+      expect(read(level, 13, { seen: 4, told: 4 })).toEqual({
+        from: 3,
+        isStale: false,
+        isBehindSession: false,
+      });
+      expect(read(level, 11, { seen: 2, told: 2 })).toEqual({
+        from: 1,
+        isStale: false,
+        isBehindSession: false,
+      });
     },
   );
 
@@ -82,14 +90,26 @@ describe('reads', () => {
   });
 
   test('a session read may be stale to others, not to its own session', () => {
-    expect(read('session', 11, { seen: 2, told: 4 })).toEqual({ from: 1, isStale: true });
+    expect(read('session', 11, { seen: 2, told: 4 })).toEqual({
+      from: 1,
+      isStale: true,
+      isBehindSession: false,
+    });
     expect(read('session', 11, { seen: 3, told: 3 })).toBe(
       'a session read of k1 saw 11, overwritten at 3, when its session had seen 3',
     );
   });
 
   test('an eventual read may see any past', () => {
-    expect(read('eventual', 11, { seen: 4, told: 4 })).toEqual({ from: 1, isStale: true });
-    expect(read('eventual', null, { seen: 4, told: 4 })).toEqual({ from: 0, isStale: true });
+    expect(read('eventual', 11, { seen: 4, told: 4 })).toEqual({
+      from: 1,
+      isStale: true,
+      isBehindSession: true,
+    });
+    expect(read('eventual', null, { seen: 4, told: 4 })).toEqual({
+      from: 0,
+      isStale: true,
+      isBehindSession: true,
+    });
   });
 });

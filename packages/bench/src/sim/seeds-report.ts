@@ -4,7 +4,8 @@ import { repeatCommand } from './repeat-command.ts';
 import type { SeedsResult } from './simulate-seeds.ts';
 
 export function describeSeeds(result: SeedsResult, firstSeed: number): string {
-  const { algorithm, seeds, failures, faults, strikes, reads, staleReads } = result;
+  const { algorithm, seeds, failures, faults, strikes, reads, staleReads, readsBehindSession } = result;
+  const { epochChanges: epochs } = result;
   const passed = seeds - failures.length;
   const levels = Object.entries(reads).map(([level, count]) => `${count} ${level}`);
   return [
@@ -13,8 +14,11 @@ export function describeSeeds(result: SeedsResult, firstSeed: number): string {
     `  operations acknowledged: ${result.acknowledged}, at least ${result.acknowledgedLeast} a seed; ` +
       `outcome unknown: ${result.unknown}`,
     `  reads: ${levels.join(', ')}; stale, as they may be: ` +
-      `${staleReads.session} session, ${staleReads.eventual} eventual`,
+      `${staleReads.session} session, ${staleReads.eventual} eventual, ` +
+      `${readsBehindSession.eventual} of these behind their own session`,
     `  leader changes: ${result.leaderChanges}, at least ${result.leaderChangesLeast} a seed`,
+    `  epochs: ${epochs.made} changes, ${epochs.swaps} of the algorithm, ${epochs.joined} with a node that joined, ` +
+      `${epochs.left} with one that left; refused: ${epochs.refused}, outcome unknown: ${epochs.unknown}`,
     `  strikes: ${Object.entries(strikes)
       .map(([kind, count]) => `${count} ${kind}`)
       .join(', ')}`,
@@ -31,6 +35,8 @@ const faultNames: readonly (readonly [keyof SimulationResult['faults'], string])
   ['kills', 'kills'],
   ['restarts', 'restarts'],
   ['pauses', 'pauses'],
+  ['staleTimers', 'stale timers'],
+  ['driftingClocks', 'drifting clocks'],
   ['cut', 'messages lost to cuts'],
   ['dropped', 'dropped'],
   ['duplicated', 'duplicated'],

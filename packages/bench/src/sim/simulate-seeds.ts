@@ -37,6 +37,8 @@ export interface SeedsResult {
   readonly strikes: SimulationResult['strikes'];
   readonly reads: SimulationResult['reads'];
   readonly staleReads: SimulationResult['staleReads'];
+  readonly readsBehindSession: SimulationResult['readsBehindSession'];
+  readonly epochChanges: SimulationResult['epochChanges'];
 }
 
 const youngMegabytes = 64;
@@ -123,5 +125,7 @@ function summarize(
     strikes: addCounts(finished.map(({ strikes }) => strikes)),
     reads: addCounts(finished.map(({ reads }) => reads)),
     staleReads: addCounts(finished.map(({ staleReads }) => staleReads)),
+    readsBehindSession: addCounts(finished.map(({ readsBehindSession }) => readsBehindSession)),
+    epochChanges: addCounts(finished.map(({ epochChanges }) => epochChanges)),
   };
 }
