@@ -10,12 +10,8 @@ export { type DiskTraceLine, traceNowMs } from './cluster/disk-trace.ts';
 export type { ClusterFaults, LinkFault } from './cluster/faults.ts';
 export type { Group } from './cluster/group.ts';
 export type { ClusterOptions, ClusterStorage } from './cluster/options.ts';
-export {
-  defaultSessionLimitsOfClient,
-  type QueryOptions,
-  Session,
-  type SessionLimitsOfClient,
-} from './cluster/session.ts';
+export { type QueryOptions, Session } from './cluster/session.ts';
+export { defaultSessionLimitsOfClient, type SessionLimitsOfClient } from './cluster/session-limits.ts';
 export type { CallOptions } from './cluster/waiting-call.ts';
 export { multiPaxos } from './multi-paxos/multi-paxos.ts';
 export type * from './protocol.ts';

@@ -23,6 +23,7 @@ import {
   decodePayload,
   encodeBatch,
   encodeBegun,
+  encodeClose,
   encodeOpen,
   encodeStop,
   payloadIdentity,
@@ -144,6 +145,7 @@ const clientMessages: Samples<ClientMessage> = {
   opened: [{ request: 7, index: 90, session: 12 }],
   reconfigured: [{ request: 7, index: 90, epoch: 3 }],
   transferred: [{ request: 7 }],
+  closed: [{ request: 7 }],
   answers: [{ request: 7, index: 90, answers: payload }],
   refused: [{ request: 7, code: 'ERR_NOT_LEADER', message: 'no', leader: 'c', isFinal: false }],
   status: [{ status }, { status: { ...status, leader: undefined, failure: undefined } }],
@@ -219,6 +221,7 @@ const payloads = [
   encodeOpen(undefined, 'nonce'),
   encodeStop(nextEpoch, 'nonce'),
   encodeBegun(),
+  encodeClose(12),
 ];
 
 test('a damaged payload is a right one, or refused', { timeout: fuzzTimeoutMs }, () => {
@@ -241,6 +244,10 @@ test('a damaged payload is a right one, or refused', { timeout: fuzzTimeoutMs },
       } else if (decoded.type === 'stop') {
         const again = decodePayload(encodeStop(decoded.next, decoded.nonce));
         if (!isDeepStrictEqual(again, decoded)) throw new Error('another epoch');
+      } else if (decoded.type === 'close') {
+        if (!isDeepStrictEqual(payloadIdentity(bytes), { closes: decoded.session }))
+          throw new Error('another close');
+        requireWholeNumbers({ session: decoded.session });
       } else if (!isDeepStrictEqual(bytes, encodeBegun())) {
         throw new Error('more than one byte says that an epoch has begun');
       }

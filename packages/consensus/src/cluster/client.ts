@@ -20,7 +20,8 @@ import type { EpochChange, ReplicaStatus } from '../replica/message.ts';
 import { decodeClientMessage, encodeReplicaMessage } from '../replica/message-codec.ts';
 import { type Errand, Errands } from './errands.ts';
 import { LeaderView, type PresentEpoch } from './leader-view.ts';
-import { defaultSessionLimitsOfClient, Session, type SessionLimitsOfClient } from './session.ts';
+import { Session } from './session.ts';
+import { defaultSessionLimitsOfClient, type SessionLimitsOfClient } from './session-limits.ts';
 import {
   type CallOptions,
   expire,
@@ -64,7 +65,8 @@ export class Client {
   readonly #view: LeaderView;
   readonly #errands: Errands;
   readonly #replicas = new Map<NodeId, ActorRef>();
-  readonly #sessions = new Set<Session>();
+  /** With calls that were not sent yet. An idle session is held by its user alone, and goes when that lets go. */
+  readonly #unsent = new Set<Pick<Session, 'rejectUnsent'>>();
   readonly #leaderWaiters = new Set<LeaderWaiter>();
   /** Why no quorum can be had, as long as that is so. */
   #failure: CodedError | undefined;
@@ -209,16 +211,14 @@ export class Client {
 
   /** Opened at its first command; a named one takes the place of whoever held the name before. */
   session(name?: string): Session {
-    const session = new Session(name, {
+    return new Session(name, {
       clock: this.#context.clock,
       errands: this.#errands,
       nonce: this.#options.nonce,
       limits: this.#options.limits ?? defaultSessionLimitsOfClient,
-      failure: () => this.#failure,
+      failure: () => this.#stopError ?? this.#failure,
+      unsent: this.#unsent,
     });
-    if (this.#stopError === undefined) this.#sessions.add(session);
-    else session.stop(this.#stopError);
-    return session;
   }
 
   /** Asks the node's replica for its news; to be repeated when the node was started anew. */
@@ -254,8 +254,7 @@ export class Client {
     this.#stopError = error;
     this.#tellLeaderWaiters();
     this.#errands.rejectAll(error);
-    for (const session of this.#sessions) session.stop(error);
-    this.#sessions.clear();
+    for (const session of this.#unsent) session.rejectUnsent(error);
   }
 
   #receive(wire: unknown, from: ActorRef): void {
@@ -276,7 +275,7 @@ export class Client {
 
   #giveUp(failure: CodedError): void {
     this.#errands.rejectAll(failure);
-    for (const session of this.#sessions) session.rejectUnsent(failure);
+    for (const session of this.#unsent) session.rejectUnsent(failure);
   }
 
   #announce(): void {

@@ -49,7 +49,7 @@ export class Group<D extends AnyDefinition = StateMachineDefinition> {
   /**
    * Another exactly-once identity, with reads that never go back behind what it has seen. A name outlives
    * the process: opening it again settles everything that a former holder had under way, which from then on
-   * has either happened or never will.
+   * has either happened or never will. `close()` it when it is of no more use: the cluster keeps a table of them.
    */
   session(name?: string): Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>> {
     return this.#parts.client.session(name) as Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>>;

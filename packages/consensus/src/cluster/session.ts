@@ -4,27 +4,22 @@
  * Commands are collected until the end of the turn and leave as batches. A batch is encoded once, is
  * immutable from then on, and is retried byte for byte until it is answered or nobody waits for it.
  */
-import {
-  type Clock,
-  CodedError,
-  encodeValue,
-  invariant,
-  messageOf,
-  type NodeId,
-  optionInvalid,
-} from '@quorate/core';
+import { type Clock, CodedError, invariant, type NodeId, optionInvalid } from '@quorate/core';
 import type { LogIndex } from '../protocol.ts';
 import type { Consistency } from '../replica/message.ts';
 import { consistencies } from '../replica/message.ts';
-import { encodeBatch, encodeOpen } from '../replica/payload.ts';
+import { encodeBatch, encodeClose, encodeOpen } from '../replica/payload.ts';
 import { AbortWatch } from './abort-watch.ts';
+import { callBytesMax, encodeTogether, isEncodable, refuseSize } from './call-encoding.ts';
 import type { Answer, Errand, Errands, Standing } from './errands.ts';
+import type { SessionLimitsOfClient } from './session-limits.ts';
 import {
   type CallOptions,
   expire,
   fail,
   refusalError,
   settleAll,
+  succeed,
   type WaitingCall,
   waitFor,
 } from './waiting-call.ts';
@@ -46,25 +41,6 @@ interface ReadRoute {
   readonly node: NodeId | undefined;
 }
 
-/** What a session may have under way. Whole numbers >= 1. */
-export interface SessionLimitsOfClient {
-  /** Batches under way at once; what comes meanwhile makes the next batches larger. */
-  readonly batchesInFlightMax: number;
-  readonly batchCommandsMax: number;
-  /** Encoded size that a batch of several commands aims not to exceed. */
-  readonly batchBytesMax: number;
-  /** Commands that may wait, sent or not, before `propose` refuses with ERR_OVERLOADED. */
-  readonly outstandingMax: number;
-}
-
-/** What a session may have under way unless told. */
-export const defaultSessionLimitsOfClient: SessionLimitsOfClient = {
-  batchesInFlightMax: 16,
-  batchCommandsMax: 8_192,
-  batchBytesMax: 1 << 20,
-  outstandingMax: 100_000,
-};
-
 export interface SessionParts {
   readonly clock: Clock;
   readonly errands: Errands;
@@ -73,6 +49,8 @@ export interface SessionParts {
   readonly limits: SessionLimitsOfClient;
   /** Why nothing can be served any more, once that is so. */
   readonly failure: () => CodedError | undefined;
+  /** Sessions with calls that were not sent yet. A session is in there for that long, and nobody else holds it. */
+  readonly unsent: Set<Pick<Session, 'rejectUnsent'>>;
 }
 
 interface Batch {
@@ -109,7 +87,8 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   #averageCommandBytes = 16;
   #averageResultBytes = 16;
   #averageAnswerBytes = 16;
-  #stopError: CodedError | undefined;
+  /** Whoever waits for the end of this session, and whether the cluster was asked for it yet. */
+  #ending: { readonly call: WaitingCall; readonly ended: Promise<unknown>; isAsked: boolean } | undefined;
 
   constructor(name: string | undefined, parts: SessionParts) {
     this.name = name;
@@ -167,17 +146,37 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
     }) as Promise<Answered>;
   }
 
+  /**
+   * Ends the session. What was called before finishes first; whatever is called later is refused with
+   * `ERR_SESSION_EXPIRED`. Resolves when the cluster has forgotten the session, its name included. One that is
+   * never closed is forgotten when it has been idle for an hour, or when ten thousand others are opened.
+   *
+   * @throws CodedError `ERR_OUTCOME_UNKNOWN`, `ERR_NO_QUORUM`, `ERR_OVERLOADED`, `ERR_STOPPED`: the cluster may not
+   * have forgotten it yet; here it is refused all the same
+   */
+  close(options: CallOptions = {}): Promise<void> {
+    if (this.#ending !== undefined) return this.#ending.ended as Promise<void>;
+    let waiting: WaitingCall | undefined;
+    const ended = waitFor(undefined, options, this.#parts.clock.nowMs(), (call) => {
+      this.#admit(call);
+      waiting = call;
+    });
+    if (waiting !== undefined) this.#ending = { call: waiting, ended, isAsked: false };
+    this.#endIfIdle();
+    return ended as Promise<void>;
+  }
+
+  /** `await using` closes the session at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   /** Rejects what was not sent yet. What was sent is rejected by its errand. */
   rejectUnsent(error: CodedError): void {
     this.#dropQueue(error);
     for (const { calls } of this.#queries.values()) for (const call of calls) fail(call, error);
     this.#queries.clear();
-  }
-
-  /** Refuses every further call with `error`. */
-  stop(error: CodedError): void {
-    this.#stopError = error;
-    this.rejectUnsent(error);
+    this.#noteUnsent();
   }
 
   // --- collecting -------------------------------------------------------------------------------
@@ -197,7 +196,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   }
 
   #admit(call: WaitingCall): void {
-    if (this.#stopError !== undefined) throw this.#stopError;
+    if (this.#ending !== undefined) throw new CodedError('ERR_SESSION_EXPIRED', 'the session is closed', {});
     const failure = this.#parts.failure();
     if (failure !== undefined) throw failure;
     if (call.signal !== undefined) this.#aborts.watch(call, call.signal);
@@ -207,7 +206,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
     const at = this.#queue.indexOf(call);
     if (at >= 0) {
       this.#queue.splice(at, 1);
-      this.#outstanding -= 1;
+      this.#settled(1);
     }
     const maySucceed = at < 0 && !this.#reads.has(call);
     const code = maySucceed ? 'ERR_OUTCOME_UNKNOWN' : 'ERR_ABORTED';
@@ -218,6 +217,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   }
 
   #flushLater(): void {
+    this.#noteUnsent();
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
     this.#parts.clock.defer(() => {
@@ -237,6 +237,13 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       const calls = this.#queue.splice(0, Math.min(batchCommandsMax, fitting));
       this.#sendBatch(calls);
     }
+    this.#noteUnsent();
+  }
+
+  #noteUnsent(): void {
+    const { unsent } = this.#parts;
+    if (this.#queue.length + this.#queries.size > 0) unsent.add(this);
+    else unsent.delete(this);
   }
 
   // --- the identity -----------------------------------------------------------------------------
@@ -284,17 +291,50 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
 
   /** Commands that wait in the queue were never sent: whatever keeps them there, they did not happen. */
   #expireQueue(nowMs: number, { lastRefusal }: Standing): void {
+    if (this.#ending?.isAsked === false)
+      expire([this.#ending.call], nowMs, { mayHappen: false, lastRefusal });
     if (nowMs < this.#queueDeadlineMs) return;
     this.#queueDeadlineMs = expire(this.#queue, nowMs, { mayHappen: false, lastRefusal });
     const before = this.#queue.length;
     this.#queue = this.#queue.filter((call) => !call.isSettled);
-    this.#outstanding -= before - this.#queue.length;
+    this.#settled(before - this.#queue.length);
+    this.#noteUnsent();
   }
 
   #dropQueue(error: CodedError): void {
-    for (const call of this.#queue) fail(call, error);
-    this.#outstanding -= this.#queue.length;
+    const dropped = this.#queue;
     this.#queue = [];
+    for (const call of dropped) fail(call, error);
+    this.#noteUnsent();
+    this.#settled(dropped.length);
+  }
+
+  // --- the end ------------------------------------------------------------------------------------
+
+  /** So many commands are on their way no more. */
+  #settled(count: number): void {
+    this.#outstanding -= count;
+    this.#endIfIdle();
+  }
+
+  #endIfIdle(): void {
+    const ending = this.#ending;
+    if (ending === undefined || ending.isAsked || this.#outstanding > 0) return;
+    ending.isAsked = true;
+    const { call } = ending;
+    const failure = this.#parts.failure();
+    if (failure !== undefined) return fail(call, failure);
+    // Nothing was ever asked under it, or the cluster has told that it is gone.
+    if (this.#id === undefined) return succeed(call, undefined);
+    const payload = encodeClose(this.#id);
+    this.#parts.errands.start({
+      target: 'leader',
+      message: (request) => ({ type: 'propose', request, payload }),
+      answered: () => succeed(call, undefined),
+      rejected: (refusal, mayHaveHappened) =>
+        fail(call, refusalError(refusal.code, refusal.message, mayHaveHappened)),
+      tick: (nowMs, standing) => expire([call], nowMs, standing) !== Number.POSITIVE_INFINITY,
+    });
   }
 
   // --- batches ----------------------------------------------------------------------------------
@@ -311,7 +351,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       return this.#sendBatch(calls.slice(half));
     }
     if (payload.byteLength > callBytesMax) {
-      this.#outstanding -= 1;
+      this.#settled(1);
       return refuseSize(calls[0] as WaitingCall);
     }
     this.#lastBatch += 1;
@@ -333,7 +373,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       );
     } catch (error) {
       const good = calls.filter(isEncodable);
-      this.#outstanding -= calls.length - good.length;
+      this.#settled(calls.length - good.length);
       // Each alone can be encoded, all together are too much for one message.
       if (good.length === calls.length && calls.length === 1) throw error;
       const half = good.length === calls.length ? good.length >> 1 : good.length;
@@ -378,8 +418,8 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
 
   #finished(batch: Batch): void {
     this.#inFlight.delete(batch.number);
-    this.#outstanding -= batch.calls.length;
     this.#lastUsedMs = this.#parts.clock.nowMs();
+    this.#settled(batch.calls.length);
     if (this.#queue.length > 0) this.#flushLater();
   }
 
@@ -450,39 +490,3 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
 
 /** Well below the hour after which replicas expire an idle session. */
 const idleBeforeReopenMs = 10 * 60 * 1_000;
-
-/** Rejects a call whose input MessagePack cannot carry. */
-function isEncodable(call: WaitingCall): boolean {
-  try {
-    encodeValue(call.input ?? null);
-    return true;
-  } catch (error) {
-    fail(
-      call,
-      new CodedError('ERR_OPTION_INVALID', `no MessagePack value: ${messageOf(error)}`, {}, { cause: error }),
-    );
-    return false;
-  }
-}
-
-/** Encoded size of one command or query, at most: it must fit one message with room for what surrounds it. */
-const callBytesMax = 16 * 2 ** 20;
-
-function refuseSize(call: WaitingCall): void {
-  const allowed = `at most ${callBytesMax} bytes encoded`;
-  fail(
-    call,
-    new CodedError('ERR_OPTION_INVALID', `the command or query is too large; allowed: ${allowed}`, {
-      allowed,
-    }),
-  );
-}
-
-/** Undefined when it is too much for one message. */
-function encodeTogether(calls: readonly WaitingCall[]): Uint8Array | undefined {
-  try {
-    return encodeValue(calls.map((call) => call.input ?? null));
-  } catch {
-    return undefined;
-  }
-}

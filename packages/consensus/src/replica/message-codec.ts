@@ -45,6 +45,7 @@ const kinds = {
   status: 20,
   reconfigured: 21,
   transferred: 22,
+  closed: 23,
 } as const satisfies Record<ReplicaMessage['type'] | ClientMessage['type'], number>;
 
 export function encodeReplicaMessage(message: ReplicaMessage): unknown[] {
@@ -105,6 +106,7 @@ export function encodeClientMessage(message: ClientMessage): unknown[] {
     case 'reconfigured':
       return [kind, message.request, message.index, message.epoch];
     case 'transferred':
+    case 'closed':
       return [kind, message.request];
     case 'answers':
       return [kind, message.request, message.index, message.answers];
@@ -163,6 +165,7 @@ const fields = {
   ),
   reconfigured: tuple(count, count, index, integer(1)),
   transferred: tuple(count, count),
+  closed: tuple(count, count),
   offer: tuple(count, count, count, count, count, reign, flag, index, reign, count),
   chunk: tuple(count, count, count, blob),
   progress: tuple(count, count, integer(-1)),
@@ -296,6 +299,10 @@ export function decodeClientMessage(wire: unknown): ClientMessage {
     case kinds.transferred: {
       const [, request] = fields.transferred(wire, at);
       return { type: 'transferred', request };
+    }
+    case kinds.closed: {
+      const [, request] = fields.closed(wire, at);
+      return { type: 'closed', request };
     }
     case kinds.answers: {
       const [, request, applied, answers] = fields.blobReply(wire, at);

@@ -137,6 +137,8 @@ export type ClientMessage =
       readonly epoch: number;
     }
   | { readonly type: 'transferred'; readonly request: number }
+  /** The session is forgotten. */
+  | { readonly type: 'closed'; readonly request: number }
   | {
       readonly type: 'answers';
       readonly request: number;

@@ -1,6 +1,6 @@
 /**
- * What a log entry's payload says: a batch of commands of one session, the opening of a session, the STOP that
- * ends an epoch, or the word that the next has begun.
+ * What a log entry's payload says: a batch of commands of one session, the opening or the close of a session, the
+ * STOP that ends an epoch, or the word that the next has begun.
  *
  * The client encodes a batch once; the leader, the log and the followers carry those bytes unread, and
  * each replica decodes them when it applies them. The fixed header stands outside MessagePack, so that
@@ -11,6 +11,7 @@
  * open:  | kind=2 u8 | MessagePack [name or null, nonce] |
  * stop:  | kind=3 u8 | MessagePack [next epoch, nonce] |
  * begun: | kind=4 u8 |
+ * close: | kind=5 u8 | MessagePack [session] |
  * ```
  */
 import {
@@ -18,6 +19,7 @@ import {
   CodedError,
   decodeValue,
   encodeValue,
+  integer,
   invariant,
   optional,
   text,
@@ -29,6 +31,7 @@ const kindBatch = 1;
 const kindOpen = 2;
 const kindStop = 3;
 const kindBegun = 4;
+const kindClose = 5;
 const batchHeaderBytes = 1 + 3 * 8;
 
 /**
@@ -49,6 +52,7 @@ export interface BatchHeader {
 export type Payload =
   | ({ readonly type: 'batch'; readonly commands: readonly unknown[] } & BatchHeader)
   | { readonly type: 'open'; readonly name: string | undefined; readonly nonce: string }
+  | { readonly type: 'close'; readonly session: number }
   | { readonly type: 'stop'; readonly next: NextEpoch; readonly nonce: string }
   | { readonly type: 'begun' };
 
@@ -66,6 +70,11 @@ export function encodeBatch(header: BatchHeader, commands: readonly unknown[]): 
 
 export function encodeOpen(name: string | undefined, nonce: string): Uint8Array {
   return withKind(kindOpen, [name ?? null, nonce]);
+}
+
+/** The session of this id is used no more: whatever of it is still on its way is refused from then on. */
+export function encodeClose(session: number): Uint8Array {
+  return withKind(kindClose, [session]);
 }
 
 /** The command that ends the present epoch and begins `next`. */
@@ -110,7 +119,10 @@ function readBatchHeader(payload: Uint8Array): BatchHeader {
  * begins an epoch is no payload of clients.
  * @throws CodedError ERR_FRAME_INVALID
  */
-export function payloadIdentity(payload: Uint8Array): BatchHeader | { readonly nonce: string } {
+export function payloadIdentity(
+  payload: Uint8Array,
+): BatchHeader | { readonly nonce: string } | { readonly closes: number } {
+  if (payload[0] === kindClose) return { closes: closeSchema(decodeValue(payload.subarray(1)), 'close')[0] };
   if (payload[0] !== kindOpen) return readBatchHeader(payload);
   const [, nonce] = openSchema(decodeValue(payload.subarray(1)), 'open');
   return { nonce };
@@ -129,6 +141,10 @@ export function decodePayload(payload: Uint8Array): Payload {
       const [name, nonce] = openSchema(decodeValue(payload.subarray(1)), 'open');
       return { type: 'open', name, nonce };
     }
+    case kindClose: {
+      const [session] = closeSchema(decodeValue(payload.subarray(1)), 'close');
+      return { type: 'close', session };
+    }
     case kindStop: {
       const [next, nonce] = stopSchema(decodeValue(payload.subarray(1)), 'stop');
       return { type: 'stop', next: decodeNextEpoch(next, 'stop.next'), nonce };
@@ -143,6 +159,7 @@ export function decodePayload(payload: Uint8Array): Payload {
 
 export const sessionNameLengthMax = 256;
 const nonceLengthMax = 64;
+const closeSchema = tuple(integer(1));
 const stopSchema = tuple(anything, text(nonceLengthMax));
 const openSchema = tuple(optional(text(sessionNameLengthMax)), text(nonceLengthMax));
 

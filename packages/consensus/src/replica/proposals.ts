@@ -14,6 +14,7 @@ import {
   type Asker,
   answer,
   batchKey,
+  closeKey,
   openKey,
   refuse,
   reject,
@@ -163,6 +164,7 @@ export class Proposals {
     try {
       const header = payloadIdentity(payload);
       if ('nonce' in header) return openKey(header.nonce);
+      if ('closes' in header) return closeKey(header.closes);
       const verdict = state.sessions.judge(header);
       if (verdict.type !== 'duplicate') return batchKey(header);
       const applied = { type: 'batch', header, results: verdict.results } as const;

@@ -37,6 +37,7 @@ export type Applied =
       readonly reason: 'expired' | 'beyond-window';
     }
   | { readonly type: 'opened'; readonly nonce: string; readonly session: number }
+  | { readonly type: 'closed'; readonly session: number }
   /** The epoch ends here; `next` goes on after this entry, and no later entry of this epoch is ever applied. */
   | { readonly type: 'sealed'; readonly nonce: string; readonly next: Epoch }
   /** A no-op, or bytes that are no payload of ours: nothing changed, on every replica alike. */
@@ -194,6 +195,9 @@ export class ReplicatedState {
           session: this.#sessions.open(payload.name, payload.nonce, nowMs),
         };
       }
+      case 'close':
+        this.#sessions.close(payload.session);
+        return { type: 'closed', session: payload.session };
       case 'stop':
         // Proposed twice, or by a leader of an epoch that had ended: it comes too late to end this one.
         if (!endsEpoch(this.#epoch, payload.next)) return { type: 'nothing' };

@@ -99,6 +99,11 @@ export class SessionTable {
     return this.#lastId;
   }
 
+  /** Forgets a session that its client uses no more; one that is unknown is forgotten already. */
+  close(id: number): void {
+    if (this.#sessions.has(id)) this.#close(id);
+  }
+
   /** Judges a batch without changing anything. */
   judge({ session: id, batch, acknowledgedBelow }: BatchHeader): Verdict {
     const session = this.#sessions.get(id);

@@ -36,6 +36,9 @@ export class StateHash {
       case 'opened':
         this.#number(marks.opened);
         return this.#number(applied.session);
+      case 'closed':
+        this.#number(marks.closed);
+        return this.#number(applied.session);
       case 'batch': {
         const { header, results } = applied;
         this.#number(marks.batch);
@@ -107,6 +110,7 @@ const factors = { one: 0x9e3779b1, other: 0x85ebca6b };
 /** Told apart from each other, and from most ids and lengths. */
 const marks = {
   opened: 0x6f70656e,
+  closed: 0x636c6f73,
   sealed: 0x7365616c,
   batch: 0x62617463,
   dropped: 0x64726f70,

@@ -66,6 +66,10 @@ export function openKey(nonce: string): string {
   return `open/${nonce}`;
 }
 
+export function closeKey(session: number): string {
+  return `close/${session}`;
+}
+
 export function stopKey(nonce: string): string {
   return `stop/${nonce}`;
 }
@@ -74,6 +78,8 @@ function keyOf(outcome: Exclude<Applied, { type: 'nothing' }>): string {
   switch (outcome.type) {
     case 'opened':
       return openKey(outcome.nonce);
+    case 'closed':
+      return closeKey(outcome.session);
     case 'sealed':
       return stopKey(outcome.nonce);
     case 'batch':
@@ -107,6 +113,8 @@ export function toClient(
   switch (outcome.type) {
     case 'opened':
       return { type: 'opened', request, index, session: outcome.session };
+    case 'closed':
+      return { type: 'closed', request };
     case 'sealed':
       return { type: 'reconfigured', request, index, epoch: outcome.next.number };
     case 'batch':

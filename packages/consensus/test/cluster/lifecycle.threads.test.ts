@@ -219,6 +219,20 @@ describe.each(algorithms)('a named session, under %s', (algorithm) => {
     expect(await countsOf(second)).toEqual(new Map([...ids, 'next life'].map((id) => [id, 1])));
   });
 
+  test('is closed when all before it is done; then it refuses, and its name is free', async () => {
+    const cluster = await startLedger({ algorithm });
+    const session = cluster.session('worker');
+    const before = freshIds(100).map((id) => session.propose(id, { timeoutMs }));
+    const closed = session.close({ timeoutMs });
+    const refusal = { code: 'ERR_SESSION_EXPIRED', message: 'the session is closed' };
+    await expect(session.propose('after', { timeoutMs })).rejects.toMatchObject(refusal);
+    await expect(session.query('size', { timeoutMs })).rejects.toMatchObject(refusal);
+    await closed;
+    expect(await Promise.all(before)).toHaveLength(100);
+    await cluster.session('worker').propose('anew', { timeoutMs });
+    expect(await cluster.query('size', { timeoutMs })).toBe(101);
+  });
+
   test('reads its own writes, whoever answers', async () => {
     const cluster = await startLedger({ algorithm });
     const session = cluster.session('worker');

@@ -1,10 +1,11 @@
 /** What a caller is told of its command, answer by answer, with the replicas played by hand. */
 import { getEventListeners } from 'node:events';
-import { type ActorRef, type Clock, decodeValue, encodeValue, type NodeId } from '@quorate/core';
+import { type ActorRef, type Clock, CodedError, decodeValue, encodeValue, type NodeId } from '@quorate/core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Errands } from '../../src/cluster/errands.ts';
 import { LeaderView } from '../../src/cluster/leader-view.ts';
-import { defaultSessionLimitsOfClient, Session } from '../../src/cluster/session.ts';
+import { Session, type SessionParts } from '../../src/cluster/session.ts';
+import { defaultSessionLimitsOfClient } from '../../src/cluster/session-limits.ts';
 import type { LogIndex, Reign } from '../../src/protocol.ts';
 import type { ReplicaMessage, ReplicaStatus } from '../../src/replica/message.ts';
 import { decodeReplicaMessage } from '../../src/replica/message-codec.ts';
@@ -60,6 +61,8 @@ let view: LeaderView;
 let errands: Errands;
 let session: Session<string, string, unknown, unknown>;
 let asked: Asked[];
+let failure: CodedError | undefined;
+let unsent: SessionParts['unsent'];
 
 beforeEach(() => {
   clock = new HandClock();
@@ -72,12 +75,15 @@ beforeEach(() => {
   });
   errands = new Errands({ clock, view, replica, firstRequest: 1, patienceMs: 600, backOffMs: 25 });
   let nonces = 0;
+  failure = undefined;
+  unsent = new Set();
   session = new Session(undefined, {
     clock,
     errands,
     nonce: () => `nonce ${++nonces}`,
     limits: { ...defaultSessionLimitsOfClient, batchesInFlightMax: 2 },
-    failure: () => undefined,
+    failure: () => failure,
+    unsent,
   });
 });
 
@@ -363,6 +369,98 @@ describe('batches', () => {
     errands.received({ type: 'opened', request: opening.request, index, session: 2 }, opening.node as NodeId);
     expect(next().payload).toMatchObject({ session: 2, batch: 2, acknowledgedBelow: 2 });
   });
+});
+
+describe('the end of a session', () => {
+  /** Answers the question to close it, which has to be the next one. */
+  function answerClose(): void {
+    const { node, request, payload } = next();
+    expect(payload).toEqual({ type: 'close', session: 1 });
+    errands.received({ type: 'closed', request }, node as NodeId);
+  }
+
+  test('comes when everything before it has its outcome, and nothing is taken after it', async () => {
+    leads('a');
+    const before = session.propose('x');
+    const closed = session.close();
+    expect(session.close()).toBe(closed);
+    expect(await outcomeOf(session.propose('y'))).toBe('ERR_SESSION_EXPIRED');
+    expect(await outcomeOf(session.query('q'))).toBe('ERR_SESSION_EXPIRED');
+    answerOpening();
+    const batch = next();
+    expect(batch.payload).toMatchObject({ type: 'batch', commands: ['x'] });
+    clock.endTurn();
+    expect(asked).toEqual([]);
+    answerBatch(batch, ['rx']);
+    expect(await before).toBe('rx');
+    answerClose();
+    await closed;
+    expect(await outcomeOf(session.propose('z'))).toBe('ERR_SESSION_EXPIRED');
+    expect(asked).toEqual([]);
+  });
+
+  test('needs nobody when it was never opened', async () => {
+    await session.close();
+    expect(await outcomeOf(session.propose('x'))).toBe('ERR_SESSION_EXPIRED');
+    expect(asked).toEqual([]);
+  });
+
+  test('is asked for again until its deadline, and may have come when nobody answers', async () => {
+    leads('a');
+    const first = session.propose('x');
+    answerOpening();
+    answerBatch(next(), ['rx']);
+    await first;
+    const closed = outcomeOf(session.close({ timeoutMs: 2_000 }));
+    clock.advance(2_100);
+    expect(asked.length).toBeGreaterThan(1);
+    expect(await closed).toBe('ERR_OUTCOME_UNKNOWN');
+    asked = [];
+    clock.advance(10_000);
+    expect(asked).toEqual([]);
+  });
+
+  test('waits no longer than it was told to, while commands of longer patience wait', async () => {
+    const before = outcomeOf(session.propose('x', { timeoutMs: 5_000 }));
+    const closed = outcomeOf(session.close({ timeoutMs: 500 }));
+    clock.advance(600);
+    expect(await closed).toBe('ERR_NO_QUORUM');
+    clock.advance(5_000);
+    expect(await before).toBe('ERR_NO_QUORUM');
+  });
+
+  test('is given up with everything else when the client stops', async () => {
+    leads('a');
+    const before = outcomeOf(session.propose('x'));
+    answerOpening();
+    next();
+    const closed = outcomeOf(session.close());
+    failure = new CodedError('ERR_STOPPED', 'stopped', {});
+    errands.rejectAll(failure);
+    expect([await before, await closed]).toEqual(['ERR_OUTCOME_UNKNOWN', 'ERR_STOPPED']);
+    clock.advance(10_000);
+    expect(asked).toEqual([]);
+  });
+});
+
+test('its client holds a session for as long as it has something to send, and no longer', async () => {
+  expect(unsent.size).toBe(0);
+  const sent = session.propose('x');
+  const dropped = outcomeOf(session.propose('y', { signal: AbortSignal.timeout(0) }));
+  expect(unsent.size).toBe(1);
+  expect(await dropped).toBe('ERR_ABORTED');
+  leads('a');
+  answerOpening();
+  const batch = next();
+  expect(unsent.size).toBe(0);
+  answerBatch(batch, ['rx']);
+  await sent;
+  const late = outcomeOf(session.propose('z', { timeoutMs: 100 }));
+  const read = outcomeOf(session.query('q'));
+  expect(unsent.size).toBe(1);
+  session.rejectUnsent(new CodedError('ERR_STOPPED', 'stopped', {}));
+  expect([await late, await read]).toEqual(['ERR_STOPPED', 'ERR_STOPPED']);
+  expect(unsent.size).toBe(0);
 });
 
 describe('a read', () => {

@@ -5,7 +5,7 @@
 import type { NodeId } from '@quorate/core';
 import { describe, expect, test } from 'vitest';
 import type { LogIndex, Proposal, Reign } from '../../src/protocol.ts';
-import { encodeBatch, encodeBegun, encodeOpen, encodeStop } from '../../src/replica/payload.ts';
+import { encodeBatch, encodeBegun, encodeClose, encodeOpen, encodeStop } from '../../src/replica/payload.ts';
 import { Proposals } from '../../src/replica/proposals.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
 import { defineStateMachine } from '../../src/state-machine.ts';
@@ -82,6 +82,19 @@ describe('a leader', () => {
     expect(client.told()).toEqual([]);
     apply(batch(1));
     expect(client.told()).toEqual(['1: results']);
+  });
+
+  test('answers the close of a session when it is applied, and refuses what comes after it', () => {
+    const { proposals, client, apply, receive } = setUp();
+    receive(1, encodeClose(1));
+    proposals.accepted();
+    expect(client.told()).toEqual([]);
+    apply(encodeClose(1));
+    expect(client.told()).toEqual(['1: closed']);
+    receive(2, batch(1));
+    proposals.accepted();
+    apply(batch(1));
+    expect(client.told()).toEqual(['2: rejected ERR_SESSION_EXPIRED']);
   });
 
   test('does not append what it has in its log already, and answers the newest asking', () => {

@@ -61,6 +61,22 @@ describe('a batch', () => {
   });
 });
 
+describe('closing', () => {
+  test('makes room, frees the name, and refuses for ever what is still on its way', () => {
+    const { table, session } = openTable();
+    const named = table.open('worker', 'a', 0);
+    const size = table.size;
+    table.close(named);
+    table.close(session);
+    expect(table.size).toBe(size - 2);
+    expect(table.judge({ session: named, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
+    const again = table.open('worker', 'b', 0);
+    expect(again).toBeGreaterThan(named);
+    table.close(named);
+    expect(table.judge({ session: again, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
+  });
+});
+
 describe('opening', () => {
   test('the same nonce twice opens one session', () => {
     const { table, session } = openTable();

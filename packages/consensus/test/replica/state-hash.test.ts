@@ -34,6 +34,8 @@ describe('another hash comes of', () => {
     ['another refusal', [{ type: 'batch-refused', header, reason: 'beyond-window' }]],
     ['an opening', [{ type: 'opened', nonce: 'n', session: 3 }]],
     ['another id for the opening', [{ type: 'opened', nonce: 'n', session: 4 }]],
+    ['a close', [{ type: 'closed', session: 3 }]],
+    ['the close of another', [{ type: 'closed', session: 4 }]],
     ['the same twice', [usual, usual]],
   ];
 
