@@ -78,6 +78,17 @@ describe.each([
     expect(follower.status().lastIndex).toBeGreaterThan(base);
   });
 
+  test('what it is given to propose goes out at once: where the logs meet is known to all', () => {
+    const { step } = enter(protocol, 'b', true);
+    step({ type: 'tick' });
+    for (const body of [1, 2]) {
+      const payload = new Uint8Array([body]);
+      const effects = step({ type: 'propose', proposals: [{ timeMs: 1, payload }] });
+      const receivers = effects.flatMap((effect) => (effect.type === 'send' ? [effect.to] : []));
+      expect(receivers).toEqual(['a', 'c']);
+    }
+  });
+
   test('a restarted member does not lead by appointment: it may have sent what it forgot', () => {
     const { step, status } = enter(protocol, 'b', false);
     step({ type: 'tick' });

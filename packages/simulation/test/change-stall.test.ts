@@ -10,7 +10,7 @@ import { perform } from '../src/scenario/vocabulary.ts';
 
 const writers = 64;
 /** STOP, charter, and the first entry of the next epoch: three syncs here, with two there, and the way between. */
-const stallMsMax = 8;
+const stallMsMax = 6;
 
 interface Writers {
   /** When something was acknowledged, in milliseconds of virtual time. */

@@ -8,7 +8,7 @@ import { advanceCommitIndex } from './commit-rule.ts';
 import { leaseIsRunning, noteRoundConfirmed, noteRoundSent } from './leader-lease.ts';
 import { advanceTransfer } from './leadership-transfer.ts';
 import type { HeartbeatReply } from './message.ts';
-import type { Progress } from './progress.ts';
+import { becomeFounded, type Progress } from './progress.ts';
 import { announceRest, isToldToRest, keepAwake, restIfAllKnow } from './quiescence.ts';
 import { replicateTo, retryOverdue, tellCommit } from './replication.ts';
 import { becomeFollower, becomeLeader } from './role-change.ts';
@@ -26,7 +26,10 @@ export function assumeLeadership(
   effects: Effects,
 ): void {
   const leader = becomeLeader(state, because);
-  const index = (state.log.lastIndex + 1) as LogIndex;
+  const { lastIndex } = state.log;
+  if (because === 'appointed')
+    for (const progress of leader.progress.values()) becomeFounded(progress, lastIndex);
+  const index = (lastIndex + 1) as LogIndex;
   appendOwn(state, leader, [{ index, reign: state.currentTerm, timeMs: 0, payload: noOpPayload }], effects);
   // The others learn at once that the election is over, however long the append takes.
   sendRound(state, leader, effects);

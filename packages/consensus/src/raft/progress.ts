@@ -62,6 +62,15 @@ export function becomeReplicate(progress: Progress): void {
   progress.inFlight.clear();
 }
 
+/**
+ * Whoever speaks in an epoch that has just been founded holds what it was founded on, and nothing beyond it. So the
+ * place where the logs meet is known, and the first appends need not wait for an answer that tells it.
+ */
+export function becomeFounded(progress: Progress, base: LogIndex): void {
+  progress.matchIndex = base;
+  becomeReplicate(progress);
+}
+
 /** Nothing was answered in time: what is under way may be lost, or may wait in front of a slow disk. */
 export function becomeStalled(progress: Progress): void {
   invariant(progress.state === 'replicate', 'only a stream of appends can stall');
