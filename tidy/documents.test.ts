@@ -196,3 +196,41 @@ test('every function of a protocol that cites a paper stands in the table of rul
   });
   expect(missing).toEqual([]);
 });
+
+/** What a package's entries export by name, with the file that declares it; a file that passes on is followed. */
+function exported(entry: string): { readonly name: string; readonly file: string }[] {
+  const passedOn = [...read(entry).matchAll(/export (?:type )?(\{[^}]*\}|\*) from '([^']+)'/g)];
+  return passedOn.flatMap(([, names = '', target = '']) => {
+    const file = join(dirname(entry), target);
+    if (names === '*') return declaredIn(file).map((name) => ({ name, file }));
+    return namesIn(names).flatMap((name) => {
+      const further = exported(file).find((one) => one.name === name);
+      return further ?? { name, file };
+    });
+  });
+}
+
+function namesIn(braces: string): string[] {
+  const names = braces.replaceAll(/[{}]|\btype /g, '').split(',');
+  return names.map((name) => name.trim().split(' as ')[0] as string).filter((name) => name !== '');
+}
+
+function declaredIn(file: string): string[] {
+  const declarations = read(file).matchAll(
+    /^export (?:async )?(?:function\*?|class|const|interface|type) (\w+)/gm,
+  );
+  return [...declarations].map((match) => match[1] as string);
+}
+
+test('everything that a package exports says what it is', () => {
+  const entries = paths.filter((path) =>
+    /^packages\/\w+\/src\/((conformance|synod)\/)?index\.ts$/.test(path),
+  );
+  const all = entries.flatMap(exported);
+  expect(all.length).toBeGreaterThan(150);
+  const silent = all.filter(({ name, file }) => {
+    const declaration = `export (?:async )?(?:function\\*?|class|const|interface|type) ${name}\\b`;
+    return !new RegExp(`\\*/\\n(?:// biome[^\\n]*\\n)?${declaration}`).test(read(file));
+  });
+  expect(silent.map(({ name, file }) => `${name} in ${file}`)).toEqual([]);
+});

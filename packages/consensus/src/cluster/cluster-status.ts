@@ -5,11 +5,15 @@ import type { ErrorCode, NodeId } from '@quorate/core';
 import type { ReplicaStatus } from '../replica/message.ts';
 import type { Client } from './client.ts';
 
+/** How a node stands in one group, as it last told. */
 export interface NodeStatus {
+  /** `down`: its thread has ended. `starting`: it has told nothing yet. `failed`: see `failure`. */
   readonly role: ReplicaStatus['role'] | 'down' | 'starting';
   /** Raft's term or Paxos's ballot, as one number that grows. */
   readonly term: number;
+  /** Everything up to this index of the log is committed, as far as it knows. */
   readonly commitIndex: number;
+  /** Everything up to this index is in its state. */
   readonly appliedIndex: number;
   /** Messages that waited for the replica. */
   readonly mailboxDepth: number;
@@ -19,10 +23,13 @@ export interface NodeStatus {
 
 /** Of one group; a cluster's own status is that of its first. */
 export interface ClusterStatus {
+  /** `raft`, `multi-paxos`, or the URL of a module. */
   readonly algorithm: string;
   /** The voters of the epoch. */
   readonly members: readonly string[];
+  /** Whom the client believes to lead; undefined while nobody is known to. */
   readonly leader: string | undefined;
+  /** 1 for the first; each change adds one. */
   readonly epoch: number;
   /** As each node last told; nodes tell when their role changes, and of progress a few times a second. */
   readonly nodes: Readonly<Record<string, NodeStatus>>;

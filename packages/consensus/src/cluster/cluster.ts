@@ -41,16 +41,19 @@ import type { CallOptions } from './waiting-call.ts';
 // biome-ignore lint/suspicious/noExplicitAny: stands for a definition of any types
 type AnyDefinition = StateMachineDefinition<any, any, any, any>;
 
+/** What {@link Cluster.on} tells, by name. Told in the app's thread, a moment after it happened. */
 export interface ClusterEvents {
   /** Somebody leads a group, who did not before. */
   leader: [{ readonly node: string; readonly term: number; readonly group: number }];
   /** A node's thread has ended; it stays down until `faults.restart`. `error`: what ended it, if it was not killed. */
   'node-down': [{ readonly node: string; readonly reason: string; readonly error: string | undefined }];
+  /** A node's thread has begun a new life. */
   'node-up': [{ readonly node: string }];
   /** A replica stopped for good, its disk failing or its state not to be trusted; the others go on. */
   'node-failed': [
     { readonly node: string; readonly group: number; readonly code: ErrorCode; readonly message: string },
   ];
+  /** Something that the app should know and need not act upon at once. */
   warning: [{ readonly message: string }];
 }
 
@@ -122,11 +125,17 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   /**
    * Starts the nodes, each in its own worker thread, and resolves when they have recovered their data. A
    * leader may be elected a moment later; calls wait for it. A directory that holds data is resumed: what
-   * it says of algorithm and members wins over the options, and `warnings` and a `warning` event say so.
-   * Once a majority has recovered, a node whose disk does not answer is waited for 5 s; it joins when it does.
+   * it says of algorithm, members and groups wins over the options, and a `warning` event says so. A node whose
+   * disk is broken is left out, with a `warning`, as long as a majority can do without it. Once a majority has
+   * recovered, a node whose disk does not answer is waited for 5 s; it joins when it does.
    *
-   * @throws CodedError `ERR_OPTION_INVALID`, `ERR_MODULE_INVALID`, `ERR_DIRECTORY_IN_USE`, `ERR_FOREIGN_DATA`,
-   * `ERR_LOG_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_FAILED`
+   * @throws CodedError
+   * - `ERR_OPTION_INVALID`: names the option, its value, and what is allowed.
+   * - `ERR_MODULE_INVALID`: the state machine or the protocol cannot be loaded, or is none.
+   * - `ERR_DIRECTORY_IN_USE`: another process holds it. `ERR_FOREIGN_DATA`: it belongs to another cluster, node or
+   *   version of the state machine.
+   * - `ERR_LOG_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_FAILED`: of so many nodes that no majority is left.
+   * - `ERR_STOPPED`: a node's thread ended while it came up.
    */
   static async start<D extends AnyDefinition = StateMachineDefinition>(
     options: ClusterOptions,
@@ -215,11 +224,17 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
    * Changes the algorithm, the members, or both, while the cluster serves. Nodes that join are started and learn
    * first; nodes that leave are stopped when the others can do without them, and their data stays on the disk.
    * With several groups all of them change; one that could not may be asked again, and those that have changed are
-   * left as they are. Resolves with the number of group 0's new epoch when all are led. No acknowledged command is lost or
-   * applied twice, and no crash on the way leaves anything but the old epoch or the new one.
+   * left as they are. Resolves with the number of group 0's new epoch when all are led. No acknowledged command is
+   * lost or applied twice, and no crash on the way leaves anything but the old epoch or the new one. Give it time:
+   * joiners have to catch up within `timeoutMs`.
    *
-   * @throws CodedError `ERR_OPTION_INVALID`, `ERR_MODULE_INVALID`, `ERR_NO_QUORUM` (joiners did not catch up in
-   * time; nothing has changed), `ERR_EPOCH_CHANGED` (another change came first), `ERR_OUTCOME_UNKNOWN`
+   * @throws CodedError
+   * - `ERR_OPTION_INVALID`, `ERR_MODULE_INVALID`, `ERR_ABORTED`, `ERR_STOPPED`: nothing was begun.
+   * - `ERR_NO_QUORUM`: no leader, or joiners that did not catch up in time. `ERR_OVERLOADED`: another change was under
+   *   way until the deadline. `ERR_EPOCH_CHANGED`: another change came first. This one was not made; with
+   *   several groups, not in all of them.
+   * - `ERR_FOREIGN_DATA`, `ERR_LOG_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_FAILED`: a joiner could not be started.
+   * - `ERR_OUTCOME_UNKNOWN`: it may have been made, or is; `status()` tells in time.
    */
   async reconfigure(order: EpochOrder, options: CallOptions = {}): Promise<number> {
     return this.#epochs.reconfigure(order, options);
@@ -235,11 +250,13 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     return this.#epochs.replace(node, options);
   }
 
+  /** Calls `listener` with every such event from now on. */
   on<Name extends keyof ClusterEvents>(name: Name, listener: (...event: ClusterEvents[Name]) => void): this {
     this.#events.on(name, listener as (...event: unknown[]) => void);
     return this;
   }
 
+  /** Takes a listener away again. */
   off<Name extends keyof ClusterEvents>(name: Name, listener: (...event: ClusterEvents[Name]) => void): this {
     this.#events.off(name, listener as (...event: unknown[]) => void);
     return this;
@@ -258,6 +275,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     return this.#stopping;
   }
 
+  /** See {@link stop}: for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }

@@ -54,6 +54,9 @@ interface FaultsParts {
   readonly restart: (node: string) => Promise<void>;
 }
 
+/**
+ * Faults on purpose, and their mending. What names a node that does not exist throws CodedError `ERR_OPTION_INVALID`.
+ */
 export class ClusterFaults {
   readonly #parts: FaultsParts;
   readonly #paused = new Set<string>();
@@ -82,6 +85,7 @@ export class ClusterFaults {
     await this.#parts.system.pause(node);
   }
 
+  /** Lets a paused node go on, with whatever timers and messages have become due meanwhile. */
   async resume(node: string): Promise<void> {
     this.#paused.delete(this.#known(node));
     await this.#parts.system.resume(node);

@@ -22,6 +22,7 @@ export interface GroupParts {
   readonly status: () => ClusterStatus;
 }
 
+/** One of the groups of a cluster: see `Cluster.group`. */
 export class Group<D extends AnyDefinition = StateMachineDefinition> {
   readonly #parts: GroupParts;
   readonly #session: Session<CommandOf<D>, QueryOf<D>, ResultOf<D>, AnswerOf<D>>;
@@ -65,7 +66,8 @@ export class Group<D extends AnyDefinition = StateMachineDefinition> {
    * a moment.
    *
    * @throws CodedError `ERR_OPTION_INVALID` (no member), `ERR_NO_QUORUM` (the lead stayed or went elsewhere),
-   * `ERR_OUTCOME_UNKNOWN` (no answer in time)
+   * `ERR_OVERLOADED` (it was on its way to another until the deadline), `ERR_ABORTED`, `ERR_STOPPED` (nothing was
+   * asked), `ERR_OUTCOME_UNKNOWN` (no answer in time)
    */
   async transferLeadership(node: string, options: CallOptions = {}): Promise<void> {
     const { client, epochs } = this.#parts;

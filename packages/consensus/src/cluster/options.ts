@@ -6,6 +6,7 @@ import { groupsMax } from '../replica/alive-message.ts';
 import { defaultTuning, type ReplicaTuning } from '../replica/tuning.ts';
 import { checkAlgorithm } from './algorithm.ts';
 
+/** Where nodes keep what they must not forget. */
 export interface ClusterStorage {
   /** Holds a folder for each node; made if it does not exist. Belongs to one process at a time. */
   readonly directory: string;
@@ -16,6 +17,7 @@ export interface ClusterStorage {
   readonly traceDirectory?: string;
 }
 
+/** What {@link Cluster.start} is given. Another value than allowed is `ERR_OPTION_INVALID`, and so is another name. */
 export interface ClusterOptions {
   /** `raft`, `multi-paxos`, or the URL of a module with a protocol. Default `raft`. */
   readonly algorithm?: string | URL;
@@ -33,19 +35,20 @@ export interface ClusterOptions {
   readonly groups?: number;
   /** The module whose default export is the state machine; loaded inside every node. */
   readonly stateMachine: URL;
+  /** In memory, a node whose thread ends has forgotten what it promised: it comes back by `replace` only. */
   readonly storage: 'memory' | ClusterStorage;
-  /** A follower that hears no leader for a time drawn from [min, max) stands. Default [150, 300]. */
+  /** A follower that hears no leader for a time drawn from [min, max) stands; 10 <= min < max <= 600,000. Default [150, 300]. */
   readonly electionTimeoutMs?: readonly [min: number, max: number];
-  /** How often a leader is heard from; at most half of the shortest election timeout. Default 50. */
+  /** How often a leader is heard from; 1 to half of the shortest election timeout. Default 50. */
   readonly heartbeatMs?: number;
   /**
    * Whether the end of a node's thread, which the system sees at once, may start an election and be told to
    * clients. Off, a dead leader is missed like one on another machine: by its silence. Default true.
    */
   readonly peerDownHints?: boolean;
-  /** Payload bytes applied between two snapshots. Default 64 MiB. */
+  /** Payload bytes applied between two snapshots; 4 KiB to 1 GiB. Default 64 MiB. */
   readonly snapshotEveryBytes?: number;
-  /** Size of one file of the log. Default 64 MiB. */
+  /** Size of one file of the log; 4 KiB to 1 GiB. Default 64 MiB. */
   readonly segmentBytes?: number;
   /** How long `stop` may take, at least 1,000. Default 10,000. */
   readonly stopTimeoutMs?: number;
@@ -210,8 +213,11 @@ function checkFlag(option: string, value: boolean | undefined, byDefault: boolea
   throw optionInvalid(option, flag, 'true or false');
 }
 
+/** What the log allows for one of its files, and more than a snapshot should wait for. */
+const bytesMax = 2 ** 30;
+
 function checkBytes(option: string, value: number | undefined, byDefault: number): number {
   const bytes = value ?? byDefault;
-  if (Number.isSafeInteger(bytes) && bytes >= 4_096 && bytes <= 2 ** 31) return bytes;
-  throw optionInvalid(option, bytes, 'a whole number of bytes in 4096..2147483648');
+  if (Number.isSafeInteger(bytes) && bytes >= 4_096 && bytes <= bytesMax) return bytes;
+  throw optionInvalid(option, bytes, `a whole number of bytes in 4096..${bytesMax}`);
 }

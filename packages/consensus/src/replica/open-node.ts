@@ -24,6 +24,7 @@ import { type FirstEpoch, type OpenedReplica, openReplica, replicaActorName } fr
 import type { SessionLimits } from './session-table.ts';
 import type { ReplicaTuning } from './tuning.ts';
 
+/** What a node is opened with. For simulators and tests: an app has a `Cluster`. */
 export interface OpenNodeOptions {
   readonly clusterId: string;
   readonly fileSystem: FileSystem;

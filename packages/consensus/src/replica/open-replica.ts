@@ -41,6 +41,7 @@ export interface OpenReplicaOptions {
   readonly failed: (error: unknown) => void;
 }
 
+/** A replica that runs, for checkers that look inside. */
 export interface OpenedReplica {
   readonly group: number;
   readonly replica: Replica;

@@ -17,6 +17,7 @@ export interface ReplicaTuning {
   readonly snapshotChunkBytes: number;
 }
 
+/** What holds unless options say otherwise. */
 export const defaultTuning: ReplicaTuning = {
   electionTimeoutMs: [150, 300],
   heartbeatMs: 50,

@@ -56,7 +56,7 @@ describe('options', () => {
     ['heartbeatMs', { heartbeatMs: 100, electionTimeoutMs: [150, 300] }, '1 to half'],
     ['peerDownHints', { peerDownHints: 'no' }, 'true or false'],
     ['snapshotEveryBytes', { snapshotEveryBytes: 1 }, 'a whole number of bytes'],
-    ['segmentBytes', { segmentBytes: 2 ** 32 }, 'a whole number of bytes'],
+    ['segmentBytes', { segmentBytes: 2 ** 31 }, 'a whole number of bytes'],
     ['segmentBytes', { segmentBytes: '64M' }, 'a whole number of bytes'],
     ['elections', { elections: true }, 'algorithm, nodes'],
   ])('%s: %j is refused, with what is allowed', async (option, options, allowed) => {
