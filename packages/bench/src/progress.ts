@@ -14,7 +14,13 @@ const silent: Progress = { update: () => {}, stop: () => {} };
 export function startProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
   if (!stream.isTTY) return silent;
   const bar = new SingleBar(
-    { format: ' {bar} {percentage}%  {note}', stream, hideCursor: true, clearOnComplete: true, fps: 10 },
+    {
+      format: ' {bar} {percentage}%  {duration_formatted}  {note}',
+      stream,
+      hideCursor: true,
+      clearOnComplete: true,
+      fps: 10,
+    },
     Presets.shades_classic,
   );
   bar.start(100, 0, { note: '' });

@@ -12,9 +12,9 @@ import type { FailoverSeries, FailoverTrial } from './result.ts';
 import { runTrial } from './trial.ts';
 
 /** A history of so many trials is judged in seconds, and a directory of that age has been compacted. */
-const trialsPerCluster = 50;
+const trialsPerCluster = 100;
 /** Long enough for every follower to have heard of the leader since it was last disturbed. */
-const calmHeartbeats = 3;
+const calmHeartbeats = 2;
 
 /** @param fraction of the whole bench, 0 to 1 @param note what is being done, a few words */
 type OnProgress = (fraction: number, note: string) => void;
@@ -87,6 +87,8 @@ function measureRound(
         const calmMs = calmHeartbeats * heartbeatMs;
         trials.push(await runTrial(stage, kind, { calmMs, heartbeatMs, random }));
       }
+      // What is left is to judge them.
+      round.onTrials(trials.length);
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
       return {

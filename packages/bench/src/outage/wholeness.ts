@@ -32,6 +32,13 @@ export async function awaitWhole(
   }
 }
 
+/** Who leads, if all the others follow in the same term, however far they are. */
+export function leaderInPlace(
+  status: Pick<Status, 'leader' | 'nodes'>,
+): { readonly leader: string; readonly term: number } | undefined {
+  return leaderOfWhole(status, 0);
+}
+
 /** Who leads, if all the others follow in the same term and have applied everything up to `commitIndex`. */
 export function leaderOfWhole(
   { leader, nodes }: Pick<Status, 'leader' | 'nodes'>,

@@ -10,6 +10,8 @@ import { ManualClock, settled } from '../workload/manual-clock.ts';
 class PlayedCluster extends EventEmitter {
   leader = 'a';
   term = 1;
+  commitIndex = 1;
+  appliedIndex = 1;
   readonly down = new Set<string>();
   readonly faults = {};
 
@@ -22,7 +24,8 @@ class PlayedCluster extends EventEmitter {
 
   #statusOf(node: string) {
     const role = this.down.has(node) ? 'down' : node === this.leader ? 'leader' : 'follower';
-    return { role, term: this.term, commitIndex: 1, appliedIndex: 1, mailboxDepth: 0, failure: undefined };
+    const { term, commitIndex, appliedIndex } = this;
+    return { role, term, commitIndex, appliedIndex, mailboxDepth: 0, failure: undefined };
   }
 
   elect(node: string): void {
@@ -33,7 +36,10 @@ class PlayedCluster extends EventEmitter {
 }
 
 /** A cluster whose leader was just struck, at `strikeMs`. */
-async function struck(measure: FailoverKind['measure'] = 'first-ack') {
+async function struck(
+  measure: FailoverKind['measure'] = 'first-ack',
+  meanwhile: (cluster: PlayedCluster, ms: number) => void = () => undefined,
+) {
   const clock = new ManualClock();
   const cluster = new PlayedCluster();
   const acks = new AckWatch();
@@ -53,6 +59,7 @@ async function struck(measure: FailoverKind['measure'] = 'first-ack') {
   for (let ms = 1; strikeMs === undefined && ms < 1_000; ms++) {
     await clock.advanceTo(ms);
     acks.record('ok', 0, ms);
+    meanwhile(cluster, ms);
   }
   if (strikeMs === undefined) throw new Error('nothing struck');
   return { clock, cluster, acks, trial, strikeMs };
@@ -62,6 +69,35 @@ test('the strike waits for calm, and for a share of a heartbeat', async () => {
   const { strikeMs } = await struck();
   expect(strikeMs).toBeGreaterThan(100);
   expect(strikeMs).toBeLessThan(150);
+});
+
+test('the strike does not wait for the nodes to tell how far they are, and so keeps no time with them', async () => {
+  const { strikeMs } = await struck('first-ack', (cluster, ms) => {
+    cluster.commitIndex = ms;
+  });
+  expect(strikeMs).toBeLessThan(150);
+});
+
+test('a change of leader in the calm begins it anew, and the new leader is struck', async () => {
+  const { cluster, strikeMs } = await struck('first-ack', (played, ms) => {
+    if (ms === 60) played.elect('b');
+  });
+  expect(strikeMs).toBeGreaterThan(200);
+  expect([...cluster.down]).toEqual(['b']);
+});
+
+test('a cluster that changes its leader all the time fails the trial', async () => {
+  const cluster = new PlayedCluster();
+  const clock = new ManualClock();
+  const kind = { name: 'crash', measure: 'first-ack', strike: async () => expect.unreachable() } as const;
+  const options = { calmMs: 100, heartbeatMs: 50, random: seededRandom(7) };
+  const trial = runTrial({ cluster: cluster as never, acks: new AckWatch(), clock }, kind, options);
+  trial.catch(() => undefined);
+  for (let ms = 50; ms <= 21_000; ms += 50) {
+    await clock.advanceTo(ms);
+    cluster.elect(ms % 100 === 0 ? 'a' : 'b');
+  }
+  await expect(trial).rejects.toMatchObject({ code: 'ERR_NO_QUORUM' });
 });
 
 test('what was under way at the strike does not count, nor what comes before news of another leader', async () => {
