@@ -138,7 +138,9 @@ export class Reconfiguration {
 
   #answerAtOnce(asker: Asker, epoch: Epoch, change: EpochChange): void {
     const { request } = asker;
-    if (isSameEpoch(epoch, { ...change, renewed: [] })) {
+    // Members have a voice and do not ask: whoever does was not given its voice back by what came instead.
+    const isStillOut = change.renewed.some((node) => this.#learners.has(node));
+    if (!isStillOut && isSameEpoch(epoch, { ...change, renewed: [] })) {
       const index = this.#parts.appliedIndex();
       return answer(asker, { type: 'reconfigured', request, index, epoch: epoch.number });
     }

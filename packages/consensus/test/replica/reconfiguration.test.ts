@@ -262,6 +262,13 @@ describe('an order that was given before', () => {
     expect(proposed).toEqual([]);
   });
 
+  test('is not answered as done while the member that it renews still learns: another change came instead', async () => {
+    const { client, order, asks } = setUp(secondEpoch);
+    asks('b', 9);
+    await order(1, change({ algorithm: 'multi-paxos', renewed: [node('b')] }));
+    expect(client.told()).toEqual(['1: rejected ERR_EPOCH_CHANGED']);
+  });
+
   test('is not answered as done when only its disk is new', async () => {
     const { client, order } = setUp();
     await order(1, change({ renewed: [node('b')] }));
