@@ -84,8 +84,8 @@ export class Epochs {
   #enteredAtMs: number;
   /** Of the next epoch, in the order of their coming. */
   #early: { readonly from: NodeId; readonly epoch: number; readonly wire: unknown }[] = [];
-  /** Somebody is in a later epoch; `sinceMs`: since when that is known. */
-  #ahead: { readonly node: NodeId; sinceMs: number } | undefined;
+  /** Somebody is in a later epoch. `sinceMs`: since when that is known, or when it was last asked for help. */
+  #ahead: { node: NodeId; sinceMs: number; isAsked: boolean } | undefined;
 
   constructor(parts: EpochsParts, protocol: Protocol<unknown, unknown>, protocolState: unknown) {
     this.#parts = parts;
@@ -153,7 +153,7 @@ export class Epochs {
     if (epoch <= this.#run.epoch.number || this.#isMoving) return;
     // There is nothing to wait for: whoever said so serves our epoch no more. It is asked at once, and again later.
     const isNews = this.#ahead?.node !== from;
-    if (isNews) this.#ahead = { node: from, sinceMs: Number.NEGATIVE_INFINITY };
+    if (isNews) this.#ahead = { node: from, sinceMs: Number.NEGATIVE_INFINITY, isAsked: false };
   }
 
   /** `from` is still in `epoch`. Unless we are there too, only our snapshot helps it. */
@@ -171,6 +171,7 @@ export class Epochs {
     const ahead = this.#ahead;
     if (ahead === undefined || this.#isMoving || nowMs - ahead.sinceMs < electionTimeoutMs[1]) return;
     ahead.sinceMs = nowMs;
+    ahead.isAsked = true;
     const { group, send } = this.#parts;
     send(ahead.node, { type: 'left-behind', group, epoch: this.#run.epoch.number });
   }
@@ -378,8 +379,14 @@ export class Epochs {
     this.#early.push({ from, epoch, wire });
   }
 
+  /** Who was asked and has not helped may be dead by now: then it is the turn of whoever speaks next. */
   #noteAhead(node: NodeId): void {
-    this.#ahead ??= { node, sinceMs: this.#parts.clock.nowMs() };
+    if (this.#ahead === undefined) {
+      this.#ahead = { node, sinceMs: this.#parts.clock.nowMs(), isAsked: false };
+    } else if (this.#ahead.isAsked && this.#ahead.node !== node) {
+      this.#ahead.node = node;
+      this.#ahead.isAsked = false;
+    }
   }
 }
 
