@@ -197,6 +197,29 @@ describe('segments', () => {
     expect(describeRecovered((await open()).recovered)).toBe(describeRecords(records));
   });
 
+  test('no commit is written where zeroes were not synced before, the largest neither', async () => {
+    const { events, open } = setUp(4_096);
+    const log = await open();
+    for (let index = 1; index <= 8; index++) {
+      await append(log, entriesRecord(index, new Uint8Array(index === 5 ? 50_000 : 900).fill(9)));
+    }
+    await log.close();
+    const zeroed = new Map<string, { written: number; synced: number }>();
+    let commits = 0;
+    for (const { kind, path, position = 0, length, bytes } of events) {
+      const upTo = zeroed.get(path) ?? { written: 0, synced: 0 };
+      zeroed.set(path, upTo);
+      if (kind === 'datasync') upTo.synced = upTo.written;
+      if (kind !== 'write') continue;
+      if (bytes?.every((byte) => byte === 0)) upTo.written = position + length;
+      else {
+        commits++;
+        expect(position + length).toBeLessThanOrEqual(upTo.synced);
+      }
+    }
+    expect(commits).toBeGreaterThan(8);
+  });
+
   test('a tool finds where each entry lies', async () => {
     const { memory, open } = setUp();
     const log = await open();
