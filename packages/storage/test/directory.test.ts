@@ -1,4 +1,5 @@
 /** The superblock: a directory knows its cluster, its node and its disk. */
+import { crc32 } from 'node:zlib';
 import { seededRandom } from '@quorate/core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -98,6 +99,33 @@ describe('a node directory', () => {
       if (at < whole.byteLength - 1) expect(outcome, `byte ${at}`).toMatchObject({ code: 'ERR_LOG_CORRUPT' });
       memory.overwrite(path, at, whole.subarray(at, at + 1));
     }
+  });
+
+  test('of another format is refused, and says which', async () => {
+    await open();
+    const path = '/data/a/superblock.json';
+    const [line = ''] = Buffer.from(memory.image(path)).toString().split('\n');
+    const later = line.replace('"format":1', '"format":2');
+    const checksum = (crc32(later) >>> 0).toString(16).padStart(8, '0');
+    memory.overwrite(path, 0, Buffer.from(`${later}\n${checksum}\n`));
+    await expect(open()).rejects.toMatchObject({
+      code: 'ERR_FOREIGN_DATA',
+      details: { path, found: 2, expected: 1 },
+    });
+  });
+
+  test('whose superblock cannot be read is not one without: it is not opened, and works once the disk is healed', async () => {
+    const { diskId } = await open();
+    const fileSystem = faultyFileSystem(memory.mount(), { random: seededRandom(1) });
+    const options = { fileSystem, directory: '/data/a', clusterId: 'orders', node: 'a', diskId: 'other' };
+    for (const kind of ['open', 'size', 'read'] as const) {
+      fileSystem.set({ fail: { errno: 'EIO', on: [kind] } });
+      const failed = { code: 'ERR_DISK_FAILED', details: { errno: 'EIO' } };
+      await expect(openNodeDirectory(options), kind).rejects.toMatchObject(failed);
+      await expect(readNodeDirectory(options), kind).rejects.toMatchObject(failed);
+    }
+    fileSystem.set({});
+    expect(await openNodeDirectory(options)).toMatchObject({ diskId, created: false });
   });
 
   test('whose making was interrupted by a crash is made anew, or is whole', async () => {

@@ -1,6 +1,8 @@
 /** Resting groups do not keep the log for ever: their entries are copied forward, and only what is live. */
+import { crc32 } from 'node:zlib';
 import { type CodedError, seededRandom } from '@quorate/core';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { frameMask, frameType, segmentSeed } from '../src/frame.ts';
 import {
   decodeSegment,
   type FaultyFileSystem,
@@ -214,4 +216,32 @@ test('damage that the copying meets ends the log: the segment with the only copy
     await life.log.close();
     expect(memory.paths()).toContain(first);
   }
+});
+
+test('an entry that is needed and not there ends the log, though every record that is there is whole', async () => {
+  const life = new Appender(await open());
+  for (const index of [1, 2, 3]) await life.append(entriesRecord(index, new Uint8Array(20).fill(index), 5));
+  const bytes = memory.image(first);
+  const { start, end } = decodeSegment(bytes).frames.find(({ kind }) => kind === 'record') ?? {
+    start: 0,
+    end: 0,
+  };
+  // The first entry becomes a hard state: intact, at its place, and of no use to whoever needs the entry.
+  const view = new DataView(bytes.buffer);
+  view.setUint8(start + 8, frameType.hardState);
+  view.setUint32(
+    start,
+    (crc32(bytes.subarray(start + 4, end)) ^ frameMask(segmentSeed('', 1), start)) >>> 0,
+    true,
+  );
+  expect(decodeSegment(bytes).frames.find(({ kind }) => kind === 'record')).toMatchObject({
+    record: { type: 'hard-state', group: 5 },
+  });
+  memory.overwrite(first, 0, bytes);
+  void life.work(20);
+  for (let turn = 0; turn < 60; turn++) await quiet();
+  expect(failures).toMatchObject([{ code: 'ERR_LOG_CORRUPT', details: { path: first } }]);
+  expect(failures[0]?.message).toContain('entry 1 of group 5');
+  await life.log.close();
+  expect(memory.paths()).toContain(first);
 });

@@ -176,3 +176,26 @@ test('log and snapshots keep what they are given on a real disk', async () => {
   expect(await reader.read(199_990, 100)).toEqual(new Uint8Array(10).fill(3));
   await reader.close();
 });
+
+test('each directory in which a new one came to stand is synced, the outermost first, and none else', async () => {
+  const synced: string[] = [];
+  const paths = new Map<number, string>();
+  const calls: SystemCalls = {
+    ...poolCalls,
+    async open(path, flags) {
+      const descriptor = await poolCalls.open(path, flags);
+      paths.set(descriptor, path);
+      return descriptor;
+    },
+    async sync(descriptor) {
+      synced.push(paths.get(descriptor) ?? '');
+      await poolCalls.sync(descriptor);
+    },
+  };
+  const traced = nodeFileSystem(calls);
+  const [one, two] = [join(directory, 'one'), join(directory, 'one/two')];
+  await traced.makeDirectory(join(two, 'three'));
+  expect(synced).toEqual([directory, one, two]);
+  await traced.makeDirectory(join(two, 'three'));
+  expect(synced).toHaveLength(3);
+});

@@ -106,6 +106,38 @@ describe('which one is the latest', () => {
     expect((await open(memory)).latest(1)?.index).toBe(6);
   });
 
+  test('scenario 36: each byte of the footer counts, and so does where it stands', async () => {
+    const memory = new MemoryFileSystem();
+    const store = await open(memory);
+    const older = await write(store, at(5), content(1_000));
+    await write(store, at(6), content(2_000));
+    const path = '/snapshots/1-1-6-4.snap';
+    const whole = memory.image(path);
+    const end = whole.byteLength;
+    for (let byte = end - 32; byte < end; byte++) {
+      memory.overwrite(path, byte, Uint8Array.of((whole[byte] ?? 0) ^ 1));
+      expect((await open(memory)).latest(1), `byte ${byte}`).toEqual(older);
+      memory.overwrite(path, byte, whole.subarray(byte, byte + 1));
+    }
+    // Something between the last block and the footer, which is whole and at the end.
+    memory.overwrite(path, end, whole.subarray(end - 32));
+    expect((await open(memory)).latest(1)).toEqual(older);
+  });
+
+  test('a disk that cannot be read is not a damaged snapshot: the store does not open, and loses nothing', async () => {
+    const memory = new MemoryFileSystem();
+    const store = await open(memory);
+    await write(store, at(5), content(1_000));
+    const newest = await write(store, at(6), content(2_000));
+    const disk = faultyFileSystem(memory.mount(), { random: seededRandom(1) });
+    disk.set({ fail: { errno: 'EIO', on: ['read'], times: 1 } });
+    const options = { fileSystem: disk, directory: '/snapshots' };
+    await expect(SnapshotStore.open(options)).rejects.toMatchObject({ code: 'ERR_DISK_FAILED' });
+    const again = await SnapshotStore.open(options);
+    expect(again.latest(1)).toEqual(newest);
+    expect(again.damaged).toEqual([]);
+  });
+
   test('prune keeps what the log counts from, the one before and newer ones, and removes what is damaged', async () => {
     const memory = new MemoryFileSystem();
     const store = await open(memory);
