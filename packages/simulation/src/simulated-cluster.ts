@@ -103,6 +103,10 @@ export class SimulatedCluster {
       machine,
       replica: { ...replica, epoch, clusterId: 'simulated' },
       group,
+      // A question that came before there was a replica is lost.
+      opened: (node) => {
+        for (const { client } of this.#clients.values()) client.watch(node);
+      },
       failed,
     });
   }

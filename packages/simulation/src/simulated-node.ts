@@ -56,6 +56,8 @@ export interface SimulatedNodeOptions {
   readonly group?: number;
   /** The state machine of one life, instead of the replica's; `spend` lets its thread compute for a while. */
   readonly machine?: ((life: MachineLife) => StateMachineDefinition) | undefined;
+  /** The replica of the group that clients talk to is open. */
+  readonly opened: (node: NodeId) => void;
   /** The replica could not be opened, or stopped for good: in a simulation without broken disks, a finding. */
   readonly failed: (node: NodeId, error: unknown) => void;
 }
@@ -171,6 +173,7 @@ export class SimulatedNode {
         onOpened: (opened) => {
           if (opened.group !== group) return;
           if (this.#lives === life) this.#opened = opened;
+          this.#options.opened(this.name);
           void this.#noteDisk();
           trace.add(time.nowMs, `${this.name} is open at ${opened.state.appliedIndex}`);
         },

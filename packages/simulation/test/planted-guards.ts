@@ -482,7 +482,7 @@ export const plantedGuards: readonly PlantedGuard[] = [
     protocols: both,
     guard: 'who joins gets the table of sessions with the state; it does not',
     removals: [forgetsSessions],
-    red: /f stops: ERR_STATE_DIVERGED/,
+    red: /f stops: ERR_STATE_DIVERGED|applied the same and hold/,
   },
   {
     scenario: '26-new-leaders-read',
