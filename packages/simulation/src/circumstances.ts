@@ -122,7 +122,7 @@ function drawLimits(random: Random): Pick<Circumstances, 'tuning' | 'sessionLimi
     ...baseTuning,
     // A narrow range brings elections about as early as voters may take part in them.
     electionTimeoutMs: pick(defaultTuning.electionTimeoutMs, defaultTuning.electionTimeoutMs, [150, 180]),
-    segmentBytes: pick(8, 64, 64) * 1024,
+    segmentBytes: pick(2, 8, 64) * 1024,
     // Less than any entry: each goes alone, and so does each page of a promise.
     appendBytesMax: pick(1, 1, 120, 600, 16 * 1024, 16 * 1024),
     appendsInFlightMax: pick(1, 2, 8, 8),

@@ -120,8 +120,8 @@ export class EpochChanges {
 
   #drawAlgorithm(present: string): string {
     const { random, algorithms } = this.#options;
-    if (random.chance(0.4)) return present;
-    return algorithms[random.below(algorithms.length)] ?? present;
+    const others = algorithms.filter((algorithm) => algorithm !== present);
+    return (random.chance(0.5) ? others[random.below(others.length)] : undefined) ?? present;
   }
 
   /** The same, one more, one fewer, or one exchanged. */

@@ -15,6 +15,7 @@ import { checkLinearizability } from './linearizability.ts';
 import { observedRegisters } from './observed-registers.ts';
 import { plant } from './planted-bugs.ts';
 import registers, { type RegisterAudit } from './registers.ts';
+import { isForRestingGroup, RestingGroups } from './resting-groups.ts';
 import { SafetyWatch } from './safety-watch.ts';
 import { type FaultCounts, SimulatedCluster } from './simulated-cluster.ts';
 import type { NetworkCounts } from './simulated-network.ts';
@@ -186,6 +187,7 @@ class SimulationRun {
   readonly #parts: RunParts;
   readonly #watch: SafetyWatch;
   #changes: EpochChanges | undefined;
+  readonly #resting: RestingGroups;
   readonly #members: readonly NodeId[];
   readonly #order = new AppliedOrder();
   #failure: string | undefined;
@@ -207,6 +209,14 @@ class SimulationRun {
       ...workloadFor(options),
     });
     this.cluster = this.#newCluster();
+    this.#resting = new RestingGroups({
+      cluster: this.cluster,
+      members: this.#members,
+      groups: Array.from({ length: circumstances.groups - 1 }, (_, group) => group),
+      time,
+      trace,
+      random: random.fork('resting groups'),
+    });
     this.#watch = new SafetyWatch(this.cluster, ({ node }) => this.striker.leaderSeen(node));
     this.striker = new Striker({
       cluster: this.cluster,
@@ -245,6 +255,7 @@ class SimulationRun {
     cluster.network.setWeather(this.#weather());
     for (const name of this.#members) cluster.start(name);
     for (const name of clientNames) this.#startClient(name);
+    this.#resting.start();
     // Before time begins, everybody has come to their feet.
     await this.#parts.time.settle();
     this.#startChanges();
@@ -299,7 +310,14 @@ class SimulationRun {
       catchUpMsMax,
       'the replicas did not catch up',
     );
-    return agree ?? this.#judge();
+    if (agree !== undefined) return agree;
+    this.#resting.demandAnswers();
+    const others = await this.#runUntil(
+      () => this.#resting.areLevel,
+      answersMsMax,
+      'a resting group did not answer, or its replicas did not catch up',
+    );
+    return others ?? this.#judge();
   }
 
   async #runUntil(isOver: () => boolean, withinMs: number, otherwise: string): Promise<string | undefined> {
@@ -350,8 +368,8 @@ class SimulationRun {
     for (const id of this.workload.acknowledgedIds) {
       if (!counts.has(id)) return `command ${id} was acknowledged and is lost`;
     }
-    const takeover = this.workload.takeoverViolation();
-    if (takeover !== undefined) return takeover;
+    const other = this.workload.takeoverViolation() ?? this.#resting.violation();
+    if (other !== undefined) return other;
     const limits = { inspectionsMax: searchInspectionsMax };
     const verdict = checkLinearizability(this.workload.history.history(), 'cas-register', limits);
     // Where too many outcomes are unknown the search gives up. It is a second opinion: every answer has been
@@ -380,7 +398,9 @@ class SimulationRun {
         const applyMs = this.#ofNode(circumstances.applyMs, node);
         return observedRegisters({
           applying: () => spend(applyMs),
-          applied: (...done) => this.#order.note(node, ...done),
+          applied: (position, command, answer) => {
+            if (!isForRestingGroup(command)) this.#order.note(node, position, command, answer);
+          },
         });
       },
       failed: (node, error) => {

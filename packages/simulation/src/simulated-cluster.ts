@@ -247,9 +247,10 @@ export class SimulatedCluster {
   /**
    * Adds a client on a node of its own, linked to all members. One of the same name that lives ends with that,
    * as a process that is killed: what it has sent may still arrive, what it is answered does not.
+   * @param group whom it talks to
    */
-  addClient(name: NodeId): Promise<Client> {
-    const { time, random, clientLimits, group = 0 } = this.#options;
+  addClient(name: NodeId, group: number = this.#options.group ?? 0): Promise<Client> {
+    const { time, random, clientLimits } = this.#options;
     const former = this.#clients.get(name);
     former?.clock.end();
     const life = (former?.life ?? 0) + 1;

@@ -56,7 +56,7 @@ export interface SimulatedNodeOptions {
   readonly group?: number;
   /** The state machine of one life, instead of the replica's; `spend` lets its thread compute for a while. */
   readonly machine?: ((life: MachineLife) => StateMachineDefinition) | undefined;
-  /** The replica of the group that clients talk to is open. */
+  /** The replicas of all groups are open. */
   readonly opened: (node: NodeId) => void;
   /** The replica could not be opened, or stopped for good: in a simulation without broken disks, a finding. */
   readonly failed: (node: NodeId, error: unknown) => void;
@@ -92,7 +92,8 @@ export class SimulatedNode {
   #wallSkewMs: number;
   #clock: NodeClock;
   #runtime: NodeRuntime | undefined;
-  #opened: OpenedReplica | undefined;
+  /** Of this life, by group. */
+  readonly #opened = new Map<number, OpenedReplica>();
   #lives = 0;
   /** As the cluster's directory would note it; from the second life on the node must find this disk again. */
   #diskId: string | undefined;
@@ -124,7 +125,11 @@ export class SimulatedNode {
 
   /** The replica of the group that clients talk to; undefined while the node is down or still recovering. */
   get opened(): OpenedReplica | undefined {
-    return this.#opened;
+    return this.openedOf(this.#options.group ?? 0);
+  }
+
+  openedOf(group: number): OpenedReplica | undefined {
+    return this.#opened.get(group);
   }
 
   get isPaused(): boolean {
@@ -171,8 +176,8 @@ export class SimulatedNode {
         directory: dataDirectory,
         onFailure: stopped,
         onOpened: (opened) => {
+          if (this.#lives === life) this.#opened.set(opened.group, opened);
           if (opened.group !== group) return;
-          if (this.#lives === life) this.#opened = opened;
           this.#options.opened(this.name);
           void this.#noteDisk();
           trace.add(time.nowMs, `${this.name} is open at ${opened.state.appliedIndex}`);
@@ -195,7 +200,7 @@ export class SimulatedNode {
   end(how: 'power' | 'kill', fate: Random = this.#options.random): CrashReport | undefined {
     this.#clock.end();
     this.#runtime = undefined;
-    this.#opened = undefined;
+    this.#opened.clear();
     this.#faulty = undefined;
     if (how === 'power') return this.#disk.content.crash(fate);
     this.#disk.content.detach();

