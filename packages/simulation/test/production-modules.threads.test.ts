@@ -17,6 +17,7 @@ const packages = resolve(import.meta.dirname, '../..');
 const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
   'the app starts and strikes a cluster of threads': [
     'consensus/cluster/cluster-directory.js',
+    'consensus/cluster/cluster-record.js',
     'consensus/cluster/cluster-status.js',
     'consensus/cluster/cluster.js',
     'consensus/cluster/disk-trace.js',

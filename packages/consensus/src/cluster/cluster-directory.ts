@@ -5,7 +5,7 @@
  * a restart this file wins over the options, because the logs were written under it.
  */
 import { CodedError, integer, list, messageOf, type NodeId, text } from '@quorate/core';
-import { type FileSystem, readNodeDirectory, writeDurably } from '@quorate/storage';
+import { type FileSystem, writeDurably } from '@quorate/storage';
 import { groupsMax } from '../replica/alive-message.ts';
 
 export interface ClusterIdentity {
@@ -95,29 +95,6 @@ async function readIdentity(fileSystem: FileSystem, path: string): Promise<Clust
 function readDisks(saved: unknown): Readonly<Record<string, string>> {
   const pairs = Object.entries((saved ?? {}) as Record<string, unknown>);
   return Object.fromEntries(pairs.map(([member, disk]) => [member, text(64)(disk, `disks.${member}`)]));
-}
-
-/**
- * Notes which disks the nodes are on. From then on a node that has lost its disk is refused.
- * @returns the identity with all disks that are known
- */
-export async function noteDisks(
-  fileSystem: FileSystem,
-  directory: string,
-  identity: ClusterIdentity,
-): Promise<ClusterIdentity> {
-  const known = identity.disks ?? {};
-  const disks: Record<string, string> = { ...known };
-  for (const node of [...identity.members, ...identity.joining]) {
-    if (disks[node] !== undefined) continue;
-    // One whose first start is still to come has none yet.
-    const found = await readNodeDirectory({ fileSystem, directory: `${directory}/${node}` });
-    if (found !== undefined) disks[node] = found.diskId;
-  }
-  if (Object.keys(disks).length === Object.keys(known).length) return identity;
-  const noted = { ...identity, disks };
-  await writeIdentity(fileSystem, directory, noted);
-  return noted;
 }
 
 /**

@@ -165,7 +165,6 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       const cluster = new Cluster<D>(parts, events);
       cluster.#clients.of(0);
       const failures = await cluster.#openNodes();
-      await cluster.#epochs.noteDisks();
       for (const message of [...warnings, ...failures])
         setImmediate(() => cluster.#emit('warning', { message }));
       return cluster;
@@ -307,6 +306,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       argument: this.#argumentFor(node),
       mailbox: { capacity: 1_000_000 },
     });
+    await this.#epochs.noteDisk(node as NodeId);
     this.#unopened.delete(node);
     this.#clients.watch(node as NodeId);
   }

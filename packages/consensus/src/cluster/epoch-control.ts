@@ -6,17 +6,17 @@
  * nothing that a restart would misunderstand.
  */
 import { type ActorSystem, CodedError, hasCode, type NodeId, optionInvalid } from '@quorate/core';
-import type { FileSystem } from '@quorate/storage';
 import { checkAlgorithm } from './algorithm.ts';
 import type { Client } from './client.ts';
-import { type ClusterIdentity, noteDisks, setFolderAside, writeIdentity } from './cluster-directory.ts';
+import { type ClusterIdentity, setFolderAside } from './cluster-directory.ts';
+import { ClusterRecord, type ClusterStorage } from './cluster-record.ts';
 import { checkAcceptQuorum, checkNodes } from './options.ts';
 import { type CallOptions, callTimeoutMsDefault } from './waiting-call.ts';
 
 /** What shall be different; what is not named stays as it is. */
 export interface EpochOrder {
   readonly algorithm?: string | URL;
-  /** Acceptances that choose a value, see `ClusterOptions`; undefined for a majority. */
+  /** Acceptances that choose a value, see `ClusterOptions`. A change of the algorithm begins with a majority. */
   readonly acceptQuorum?: number;
   /** The names of all members from then on. */
   readonly members?: readonly string[];
@@ -31,8 +31,8 @@ export interface EpochControlParts {
   readonly client: (group: number) => Client;
   readonly identity: ClusterIdentity;
   /** Undefined when nodes keep their data in memory. */
-  readonly storage: { readonly fileSystem: FileSystem; readonly directory: string } | undefined;
-  /** Opens the replicas of a node whose thread is up. */
+  readonly storage: ClusterStorage | undefined;
+  /** Opens the replicas of a node whose thread is up; its disk is noted when this resolves. */
   readonly openNode: (node: NodeId) => Promise<void>;
   /** The node is no more. */
   readonly nodeRemoved: (node: NodeId) => void;
@@ -54,22 +54,22 @@ interface EpochForm {
 
 export class EpochControl {
   readonly #parts: EpochControlParts;
-  #identity: ClusterIdentity;
+  readonly #record: ClusterRecord;
   /** One change after the other. */
   #underWay: Promise<unknown> = Promise.resolve();
 
   constructor(parts: EpochControlParts) {
     this.#parts = parts;
-    this.#identity = parts.identity;
+    this.#record = new ClusterRecord(parts.identity, parts.storage);
   }
 
   get identity(): ClusterIdentity {
-    return this.#identity;
+    return this.#record.identity;
   }
 
   /** All nodes that are to run, with a voice or without. */
   get nodes(): readonly NodeId[] {
-    return [...this.#identity.members, ...this.#identity.joining];
+    return [...this.identity.members, ...this.identity.joining];
   }
 
   /** See `Cluster.reconfigure`. */
@@ -96,11 +96,9 @@ export class EpochControl {
     return this.#inTurn(() => this.#replace(node, options));
   }
 
-  /** The disks of all nodes that have one by now. */
-  async noteDisks(): Promise<void> {
-    const { storage } = this.#parts;
-    if (storage === undefined) return;
-    this.#identity = await noteDisks(storage.fileSystem, storage.directory, this.#identity);
+  /** A node is open: see {@link ClusterRecord.noteDisk}. */
+  noteDisk(node: NodeId): Promise<void> {
+    return this.#record.noteDisk(node);
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -113,7 +111,7 @@ export class EpochControl {
     const deadlineMs = this.#deadlineMs(options);
     const form = formOf(order, await this.#present(0, deadlineMs));
     const joiners = form.members.filter((node) => !this.nodes.includes(node));
-    await this.#admit(joiners);
+    await this.#admit(joiners, deadlineMs);
     const change = { options, deadlineMs, dismiss: () => this.#dismiss(joiners) };
     const [epoch = 0] = await this.#changeAll(this.#groups(), (present) => formOf(order, present), change);
     await this.#settle({ ...form, epoch });
@@ -129,21 +127,19 @@ export class EpochControl {
     }
     const { system, storage, openNode, warn } = this.#parts;
     await this.#ended(node, system.kill(node), deadlineMs);
-    const { [node]: _, ...disks } = this.#identity.disks ?? {};
-    const { members: voters, joining } = this.#identity;
-    await this.#write({
-      ...this.#identity,
-      disks,
-      members: voters.filter((other) => other !== node),
-      joining: [...joining.filter((other) => other !== node), node],
-    });
+    await this.#requireOthers(node, deadlineMs);
+    await this.#record.change((identity) => ({
+      ...identity,
+      disks: withoutKeys(identity.disks ?? {}, [node]),
+      members: identity.members.filter((other) => other !== node),
+      joining: [...identity.joining.filter((other) => other !== node), node],
+    }));
     if (storage !== undefined) {
       const aside = await setFolderAside(storage.fileSystem, storage.directory, node);
       if (aside !== undefined) warn(`what node ${node} had is kept in ${aside}`);
     }
     await system.restart(node, { respawn: false });
     await openNode(node);
-    await this.noteDisks();
     const change = { options, deadlineMs, renewed: [node] };
     const [epoch = 0] = await this.#changeAll(this.#groups(), (form) => form, change);
     await this.#settle({ ...present, epoch });
@@ -185,43 +181,82 @@ export class EpochControl {
     return epochs;
   }
 
-  /** Starts nodes that have no voice yet. */
-  async #admit(joiners: readonly NodeId[]): Promise<void> {
+  /** Starts nodes that have no voice yet; all of them, or none. */
+  async #admit(joiners: readonly NodeId[], deadlineMs: number): Promise<void> {
     if (joiners.length === 0) return;
     const { system, openNode } = this.#parts;
-    await this.#write({ ...this.#identity, joining: [...this.#identity.joining, ...joiners] });
-    await Promise.all(
-      joiners.map(async (node) => {
-        await system.addNode(node);
-        await openNode(node);
-      }),
-    );
-    await this.noteDisks();
+    await this.#locate(deadlineMs);
+    await this.#record.change((identity) => ({ ...identity, joining: [...identity.joining, ...joiners] }));
+    const outcomes = await eachOf(joiners, joiners.length, async (node) => {
+      await system.addNode(node);
+      await openNode(node);
+    });
+    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failure === undefined) return;
+    await this.#dismiss(joiners);
+    throw failure.reason;
   }
 
-  /** The next epoch is served in every group: notes it, and stops whoever is not part of it. */
+  /** Whoever begins blank has to be told where each group stands, or it would begin in the past or the future. */
+  async #locate(deadlineMs: number): Promise<void> {
+    const located = await eachOf(this.#groups(), changesAtOnce, (group) => this.#present(group, deadlineMs));
+    for (const outcome of located) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /**
+   * Whoever is to be replaced is down; the others have to be a quorum of every group without it, or what it has on
+   * its disk is still needed. @throws CodedError ERR_NO_QUORUM; the node is started again on what it has, which is nothing in memory
+   */
+  async #requireOthers(node: NodeId, deadlineMs: number): Promise<void> {
+    const { system, openNode, client, storage } = this.#parts;
+    const confirmed = await eachOf(this.#groups(), changesAtOnce, (group) =>
+      client(group).barrier(this.#remaining({}, deadlineMs)),
+    );
+    const failure = confirmed.find((outcome) => outcome.status === 'rejected');
+    if (failure === undefined) return;
+    if (storage !== undefined) {
+      await system.restart(node, { respawn: false });
+      // Whether it can be opened or not: it is where it was.
+      await openNode(node).catch(() => undefined);
+    }
+    const others = this.nodes.filter((other) => other !== node).join(', ') || 'nobody';
+    throw new CodedError(
+      'ERR_NO_QUORUM',
+      `${node} cannot be replaced: without it there is no quorum (${others})`,
+      { node },
+      { cause: failure.reason },
+    );
+  }
+
+  /**
+   * The next epoch is served in every group: notes it, and stops whoever has no voice in any. Groups whose members
+   * differ, since some could not change at an earlier time, keep all that any of them needs.
+   */
   async #settle({ epoch, algorithm, acceptQuorum, members }: EpochForm & { epoch: number }): Promise<void> {
-    const leavers = this.nodes.filter((node) => !members.includes(node));
-    const { clusterId, groups, disks } = this.#identity;
-    await this.#write({
+    const needed = new Set(this.#groups().flatMap((group) => this.#parts.client(group).epoch?.members ?? []));
+    for (const member of members) needed.add(member);
+    const leavers = this.nodes.filter((node) => !needed.has(node));
+    await this.#record.change(({ clusterId, groups, disks }) => ({
       clusterId,
       epoch,
       algorithm,
       ...(acceptQuorum === undefined ? {} : { acceptQuorum }),
       groups,
       members,
-      joining: [],
+      joining: [...needed].filter((node) => !members.includes(node)),
       ...(disks === undefined ? {} : { disks: withoutKeys(disks, leavers) }),
-    });
+    }));
     await this.#stop(leavers);
   }
 
   async #dismiss(joiners: readonly NodeId[]): Promise<void> {
     if (joiners.length === 0) return;
-    const joining = this.#identity.joining.filter((node) => !joiners.includes(node));
-    const disks = withoutKeys(this.#identity.disks ?? {}, joiners);
     await this.#stop(joiners);
-    await this.#write({ ...this.#identity, joining, disks });
+    await this.#record.change((identity) => ({
+      ...identity,
+      joining: identity.joining.filter((node) => !joiners.includes(node)),
+      disks: withoutKeys(identity.disks ?? {}, joiners),
+    }));
   }
 
   async #stop(nodes: readonly NodeId[]): Promise<void> {
@@ -244,12 +279,6 @@ export class EpochControl {
     await Promise.race([killed, tooLong]).finally(() => clearTimeout(timer));
   }
 
-  async #write(identity: ClusterIdentity): Promise<void> {
-    const { storage } = this.#parts;
-    if (storage !== undefined) await writeIdentity(storage.fileSystem, storage.directory, identity);
-    this.#identity = identity;
-  }
-
   /** The present epoch of a group, once someone leads it. */
   async #present(group: number, deadlineMs: number): Promise<EpochForm & { readonly epoch: number }> {
     const client = this.#parts.client(group);
@@ -260,7 +289,7 @@ export class EpochControl {
   }
 
   #groups(): number[] {
-    return Array.from({ length: this.#identity.groups }, (_, group) => group);
+    return Array.from({ length: this.identity.groups }, (_, group) => group);
   }
 
   #deadlineMs({ timeoutMs = callTimeoutMsDefault }: CallOptions): number {
@@ -298,7 +327,10 @@ function checkNames(order: object, allowed: readonly string[]): void {
 function formOf(order: EpochOrder, present: EpochForm): EpochForm {
   const algorithm = order.algorithm === undefined ? present.algorithm : checkAlgorithm(order.algorithm);
   const members = order.members === undefined ? present.members : checkNodes('members', [...order.members]);
-  return { algorithm, members, acceptQuorum: checkAcceptQuorum(order.acceptQuorum, { algorithm, members }) };
+  // Quorums of a size are a matter of the algorithm that has them: another begins with a majority.
+  const kept = algorithm === present.algorithm ? present.acceptQuorum : undefined;
+  const acceptQuorum = checkAcceptQuorum(order.acceptQuorum ?? kept, { algorithm, members });
+  return { algorithm, members, acceptQuorum };
 }
 
 /** Does `task` for each item, so many at a time, and says how each ended. */

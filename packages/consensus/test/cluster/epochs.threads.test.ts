@@ -2,7 +2,7 @@
  * A running cluster changes its algorithm, its members and a member's disk, on real threads and real disks,
  * while it is written to: everything acknowledged is there afterwards, once.
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cluster } from '@quorate/consensus';
 import { describe, expect, test } from 'vitest';
@@ -185,4 +185,36 @@ describe.each(algorithms)('from %s', (algorithm) => {
     }
     await expect(cluster.query('size', { node: 'x' })).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' });
   });
+});
+
+test('a joiner that cannot be opened leaves no trace, and one that was opened beside it is known by its disk', async () => {
+  const directory = temporaryDirectory();
+  const cluster = await startLedger({ nodes: ['a', 'b', 'c'], storage: { directory } });
+  await cluster.propose('one', patient);
+  mkdirSync(join(directory, 'e'));
+  writeFileSync(join(directory, 'e', 'holiday.jpg'), 'not a node');
+  const both = cluster.reconfigure({ members: ['a', 'b', 'c', 'd', 'e'] }, patient);
+  await expect(both).rejects.toMatchObject({ code: 'ERR_FOREIGN_DATA' });
+  expect(Object.keys(cluster.status().nodes).sort()).toEqual(['a', 'b', 'c']);
+  await cluster.reconfigure({ members: ['a', 'b', 'c', 'd'] }, patient);
+  await cluster.faults.kill('d');
+  rmSync(join(directory, 'd'), { recursive: true });
+  await expect(cluster.faults.restart('d')).rejects.toMatchObject({ code: 'ERR_LOG_CORRUPT' });
+  await cluster.stop();
+  const again = await startLedger({ nodes: ['a', 'b', 'c'], storage: { directory } });
+  expect(await ledgerOf(again)).toEqual(['one']);
+});
+
+test.each([1, 2])('of %s nodes none is replaced: what it holds is needed', async (nodes) => {
+  const directory = temporaryDirectory();
+  const cluster = await startLedger({ nodes, storage: { directory } });
+  await cluster.propose('one', patient);
+  const replaced = cluster.replace('a', { timeoutMs: 2_000 });
+  await expect(replaced).rejects.toMatchObject({
+    code: 'ERR_NO_QUORUM',
+    message: expect.stringContaining('a cannot be replaced'),
+  });
+  expect(readdirSync(directory).filter((name) => name.includes('replaced'))).toEqual([]);
+  await cluster.propose('two', patient);
+  expect(await ledgerOf(cluster)).toEqual(['one', 'two']);
 });

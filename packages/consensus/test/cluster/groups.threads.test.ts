@@ -121,6 +121,23 @@ describe.each(algorithms)('%s', (algorithm) => {
   });
 });
 
+test('who joins after a restart finds each group where it is, however far apart their epochs are', async () => {
+  const directory = temporaryDirectory();
+  const first = await startLedger({ groups: 2, storage: { directory } });
+  await write(groupsOf(first, 2), 'one');
+  for (const algorithm of ['multi-paxos', 'raft', 'multi-paxos'])
+    await first.group(0).reconfigure({ algorithm }, patient);
+  await first.reconfigure({ algorithm: 'multi-paxos' }, patient);
+  await first.stop();
+  const second = await startLedger({ groups: 2, storage: { directory } });
+  await second.reconfigure({ members: ['b', 'c', 'd'] }, patient);
+  const groups = groupsOf(second, 2);
+  expect(groups.map((group) => group.status().epoch)).toEqual([5, 3]);
+  await second.faults.kill('b');
+  await write(groups, 'two');
+  expect(await ledgersOf(groups)).toEqual(holding(groups, 'one', 'two'));
+});
+
 test('how many groups there are is settled when the cluster is made', async () => {
   const directory = temporaryDirectory();
   const first = await startLedger({ groups: 3, storage: { directory } });
