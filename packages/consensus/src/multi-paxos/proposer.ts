@@ -148,7 +148,7 @@ export function onPromise(state: MultiPaxosState, from: NodeId, message: Promise
   // A promise for another ballot of this proposer says nothing about this one.
   if (proposer.phase !== 'preparing' || message.ballot !== proposer.ballot || ordinal === undefined) return;
   if (hasAcceptor(proposer.promisedBy, ordinal)) return;
-  if (message.fromSlot !== pageWanted(state, proposer, from)) return;
+  if (!bringsPage(message, pageWanted(state, proposer, from))) return;
   // A phase 1 that makes progress is not given up, however many pages it takes.
   resetStandTimer(state);
   for (const entry of message.accepted) proposer.reported.report(entry);
@@ -163,6 +163,14 @@ export function onPromise(state: MultiPaxosState, from: NodeId, message: Promise
   }
   proposer.nextPages.set(from, message.nextPage);
   send(state, from, prepareMessage(proposer, pageWanted(state, proposer, from)));
+}
+
+/**
+ * Whether a page of a promise has what is wanted next, be it from further back: what others reported meanwhile may
+ * have told that slots are chosen, and this report of them was under way.
+ */
+function bringsPage({ fromSlot, nextPage }: Promised, wanted: Slot): boolean {
+  return fromSlot <= wanted && (nextPage === undefined || nextPage > wanted);
 }
 
 /** Where the report of `acceptor` goes on; slots known to be chosen by now need no report. */

@@ -2,8 +2,9 @@
  * Receives a snapshot chunk by chunk into a file that counts only once it is whole, durable and verified.
  *
  * Each answer names the offset wanted next. A transfer belongs to one sender and one number. The offer of a
- * newer reign takes its place; that of an older one does too when nothing has come for so long that the
- * sender must be taken for dead.
+ * newer reign takes its place, and so does another one of the same sender, which has given up the first. Any
+ * other offer does only when nothing has come for so long that the sender must be taken for dead: two senders
+ * that took each other's place would never get to the end.
  */
 import type { NodeId } from '@quorate/core';
 import type { SnapshotStore, SnapshotWriter } from '@quorate/storage';
@@ -34,6 +35,7 @@ export class SnapshotReceiver {
   #reception: Reception | undefined;
   /** While the disk works, messages are dropped: the sender repeats what is not answered. */
   #isBusy = false;
+  #working: Promise<void> = Promise.resolve();
 
   constructor(options: SnapshotReceiverOptions) {
     this.#options = options;
@@ -44,7 +46,8 @@ export class SnapshotReceiver {
     const current = this.#reception;
     if (current !== undefined && current.from === from && isSame(current.offer, offer))
       return this.#ask(current);
-    if (current !== undefined && isNewer(current.offer, offer) && current.turnedAway < turnedAwayMax) {
+    const isRival = current !== undefined && current.from !== from && !isNewer(offer, current.offer);
+    if (isRival && current.turnedAway < turnedAwayMax) {
       current.turnedAway += 1;
       return;
     }
@@ -83,6 +86,8 @@ export class SnapshotReceiver {
   }
 
   async stop(): Promise<void> {
+    // A file is not closed under the hands of whoever writes it: the number of its descriptor may be given anew.
+    await this.#working;
     const current = this.#reception;
     this.#reception = undefined;
     await current?.writer.abort();
@@ -94,7 +99,7 @@ export class SnapshotReceiver {
 
   #work(task: () => Promise<void>): void {
     this.#isBusy = true;
-    task().then(
+    this.#working = task().then(
       () => {
         this.#isBusy = false;
       },

@@ -296,3 +296,18 @@ describe('the loyalty of an acceptor', () => {
     expect(promises(member, prepare(high, 1, low))).toBe(false);
   });
 });
+
+describe('a leader that is a quorum by itself', () => {
+  test('has its lease with each round, and keeps no account of rounds that nobody will answer', () => {
+    const member = new Member('b', ['b'], { leaseMs: 100 });
+    while (member.status.role !== 'leader' && member.nowMs < 2_000) {
+      member.pass(10);
+      member.sync();
+    }
+    expect(member.status.role).toBe('leader');
+    for (let read = 0; read < 1_000; read++) expect(readsByLease(member, false)).toBe(true);
+    const { proposer } = member.inside;
+    expect(proposer.phase === 'leading' ? proposer.lease.openRounds : 'does not lead').toEqual([]);
+    expect(readsByLease(member)).toBe(true);
+  });
+});

@@ -44,6 +44,11 @@ export class Member {
     return multiPaxos.status(this.#state);
   }
 
+  /** The whole state, for what no message tells. */
+  get inside(): ReturnType<typeof multiPaxos.start> {
+    return this.#state;
+  }
+
   get view() {
     return multiPaxos.inspect(this.#state);
   }

@@ -5,7 +5,7 @@ import { noBallot, noSlot } from '../../src/multi-paxos/ballot.ts';
 import { encodeHardState } from '../../src/multi-paxos/hard-state.ts';
 import { multiPaxos } from '../../src/multi-paxos/multi-paxos.ts';
 import type { RecoveredState } from '../../src/protocol.ts';
-import { ballot, entry, slot } from './member.ts';
+import { ballot, entry, Member, promise, slot } from './member.ts';
 
 const options = {
   self: 'a' as NodeId,
@@ -66,5 +66,29 @@ describe('recovery', () => {
     { story: 'a hard state of another protocol', recovered: { hardState: new Uint8Array([9, 9, 9]) } },
   ])('refuses $story as ERR_LOG_CORRUPT', ({ recovered }) => {
     expect(() => startFrom(recovered)).toThrow(expect.objectContaining({ code: 'ERR_LOG_CORRUPT' }));
+  });
+});
+
+describe('phase 1', () => {
+  test('takes a report that was under way while another one told of chosen slots', () => {
+    const member = new Member('d', ['a', 'b', 'c', 'd', 'e']);
+    const own = member.prepares();
+    const first = { fromSlot: slot(1), accepted: [entry(1, b1, 'v1')], chosenUpTo: slot(1) };
+    member.receive('a', promise(own, first));
+    expect(member.status.role).toBe('candidate');
+    member.receive('b', promise(own, first));
+    expect(member.status.role).toBe('leader');
+  });
+
+  test('takes no page of a report twice, and none that leaves a hole', () => {
+    const member = new Member('d', ['a', 'b', 'c', 'd', 'e']);
+    const own = member.prepares();
+    const page = { ...promise(own, { accepted: [entry(1, b1, 'v1')] }), nextPage: slot(2) };
+    member.receive('a', page);
+    member.forgetSent();
+    member.receive('a', page);
+    expect(member.take('prepare')).toEqual([]);
+    for (const from of ['b', 'c', 'e']) member.receive(from, promise(own, { fromSlot: slot(3) }));
+    expect(member.status.role).toBe('candidate');
   });
 });

@@ -146,3 +146,51 @@ test('a sender that died does not keep others from sending for ever, whatever re
   }
   expect(received.map(({ last }) => last.index)).toEqual([200 as LogIndex]);
 });
+
+test('of two living senders of the same reign one gets to the end, however often the other offers', async () => {
+  const received: SnapshotOffer[] = [];
+  const answers: { readonly to: NodeId; readonly message: ReplicaMessage }[] = [];
+  const receiver = new SnapshotReceiver({
+    snapshots: await openStore(),
+    send: (to, message) => answers.push({ to, message }),
+    received: (_, offer) => received.push(offer),
+    failed: (error) => {
+      throw error;
+    },
+  });
+  let now = 0;
+  const onTheWay: { readonly from: NodeId; readonly message: ReplicaMessage }[] = [];
+  const senders = new Map<NodeId, SnapshotSender>();
+  for (const from of ['c', 'd'] as NodeId[]) {
+    const sender = new SnapshotSender({
+      group: 0,
+      standingAt: () => ({ brings: 1, reign: 4 as Reign, leads: true }),
+      clock: { ...clock, nowMs: () => now },
+      snapshots: await storeWith(200, 2, 100_000),
+      firstTransfer: 1,
+      chunkBytes: 10_000,
+      retryAfterMs: 10,
+      send: (_, message) => onTheWay.push({ from, message }),
+      done: () => undefined,
+    });
+    senders.set(from, sender);
+    sender.start(lagging);
+  }
+  // A message takes three milliseconds, so that a transfer takes longer than a sender waits for an answer.
+  for (let step = 0; step < 200 && received.length === 0; step++) {
+    now += 3;
+    for (const sender of senders.values()) sender.tick(now);
+    for (let turn = 0; turn < 20; turn++) await settled();
+    for (const { from, message } of onTheWay.splice(0)) {
+      if (message.type === 'snapshot-offer') receiver.offered(from, message);
+      if (message.type === 'snapshot-chunk')
+        receiver.chunk(from, message.transfer, message.offset, message.chunk);
+      for (let turn = 0; turn < 20; turn++) await settled();
+    }
+    for (const { to, message } of answers.splice(0)) {
+      if (message.type === 'snapshot-progress')
+        senders.get(to)?.progress(lagging, message.transfer, message.nextOffset);
+    }
+  }
+  expect(received.map(({ last }) => last.index)).toEqual([200 as LogIndex]);
+});
