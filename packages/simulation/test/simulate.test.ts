@@ -120,3 +120,15 @@ test.each([
 ])('what no plan has is refused: %j', async (options, named) => {
   await expect(simulate({ algorithm: 'raft', seed: 1, ...options })).rejects.toThrow(named);
 });
+
+test('seed 1795256860: a second copy of a command that reaches a replica after its disk failed is not refused', async () => {
+  const { violation } = await simulate({
+    algorithm: 'multi-paxos',
+    seed: 1_795_256_860,
+    strikes: [0, 1, 2, 3, 4, 5, 6],
+    calm: ['clocks'],
+    operations: 1,
+    leaderChanges: 0,
+  });
+  expect(violation).toBeUndefined();
+});

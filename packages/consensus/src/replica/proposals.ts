@@ -68,11 +68,16 @@ export class Proposals {
 
   /** A client's payload: proposed, answered, refused or held; each request once. */
   receive(asker: Asker, payload: Uint8Array): void {
-    if (!this.#handled.isFirst(asker.client.address, asker.request)) return;
+    if (!this.isFirst(asker)) return;
     if (payload.byteLength > payloadBytesMax) {
       return reject(asker, 'ERR_OPTION_INVALID', `a payload has at most ${payloadBytesMax} bytes`);
     }
     this.#take({ asker, payload });
+  }
+
+  /** Whether no copy of the request came before. A second one is not even refused: the first may take effect. */
+  isFirst({ client, request }: Asker): boolean {
+    return this.#handled.isFirst(client.address, request);
   }
 
   /** The command that ends the epoch; this replica leads. */

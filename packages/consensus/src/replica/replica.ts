@@ -311,6 +311,7 @@ export class Replica {
     if (message.type === 'watch-status') return this.#watchers.watch(from);
     if (!('request' in message)) return;
     const asker = { client: from, request: message.request };
+    if (message.type === 'propose' && !this.#proposals.isFirst(asker)) return;
     refuse(asker, 'ERR_NOT_LEADER', 'the replica has stopped', undefined);
   }
 
