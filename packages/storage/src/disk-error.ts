@@ -19,6 +19,15 @@ export function diskError(errno: string, operation: string, path: string, cause?
   );
 }
 
+/**
+ * What is asked of a file that was closed: `ERR_DISK_FAILED` with `EBADF`. It is never left to the system to say
+ * so, which may have given the descriptor to another file by then.
+ */
+export function fileIsClosed(operation: string, path: string): CodedError {
+  const details = { errno: 'EBADF', operation, path };
+  return new CodedError('ERR_DISK_FAILED', `${operation} ${path}: the file was closed`, details);
+}
+
 /** The system's name for a failure, or undefined when `error` did not come from a disk. */
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof CodedError)) return undefined;

@@ -24,6 +24,10 @@ export interface File {
   readonly writeDurably?: (buffers: readonly Uint8Array[], position: number) => Promise<void>;
   sizeBytes(): Promise<number>;
   truncate(sizeBytes: number): Promise<void>;
+  /**
+   * Resolves when what was under way is over and the file is closed. From the call on, everything else that is
+   * asked of it, another `close` too, is `ERR_DISK_FAILED` with `EBADF`, and reaches no file.
+   */
   close(): Promise<void>;
 }
 

@@ -8,7 +8,7 @@
  * is given.
  */
 import type { Random } from '@quorate/core';
-import { diskError } from './disk-error.ts';
+import { diskError, fileIsClosed } from './disk-error.ts';
 import { type DiskOperation, totalBytes } from './disk-operation.ts';
 import type { File, FileSystem, OpenMode } from './file-system.ts';
 import { MemoryFile, type Surviving } from './memory-file.ts';
@@ -191,9 +191,8 @@ export class MemoryFileSystem implements FileSystem {
     const begin = (kind: DiskOperation['kind'], bytes: number): DiskOperation => {
       const operation = { kind, path, bytes };
       this.#requireAlive(generation, operation);
-      if (!open || (!writable && (kind === 'write' || kind === 'truncate'))) {
-        throw diskError('EBADF', kind, path);
-      }
+      if (!open) throw fileIsClosed(kind, path);
+      if (!writable && (kind === 'write' || kind === 'truncate')) throw diskError('EBADF', kind, path);
       return operation;
     };
     return {

@@ -3,7 +3,7 @@
  * where a name came to stand in them, and every failure gets one of our codes.
  */
 import { dirname } from 'node:path';
-import { diskError, errnoOf } from './disk-error.ts';
+import { asDiskError, diskError, errnoOf, fileIsClosed } from './disk-error.ts';
 import { totalBytes } from './disk-operation.ts';
 import type { File, FileSystem, OpenMode } from './file-system.ts';
 import { poolCalls, type SystemCalls } from './system-calls.ts';
@@ -15,8 +15,7 @@ async function coded<T>(operation: string, path: string, called: Promise<T>): Pr
   try {
     return await called;
   } catch (error) {
-    const { code } = error as { code?: unknown };
-    throw diskError(typeof code === 'string' ? code : 'UNKNOWN', operation, path, error);
+    throw asDiskError(error, operation, path);
   }
 }
 
@@ -24,6 +23,10 @@ class NodeFile implements File {
   readonly #calls: SystemCalls;
   readonly #descriptor: number;
   readonly #path: string;
+  /** Calls that have the descriptor: closing waits for them, or one could go to the file that gets it next. */
+  #underWay = 0;
+  #isClosed = false;
+  #onIdle: (() => void) | undefined;
 
   constructor(calls: SystemCalls, descriptor: number, path: string) {
     this.#calls = calls;
@@ -34,8 +37,9 @@ class NodeFile implements File {
   async read(into: Uint8Array, position: number): Promise<number> {
     let done = 0;
     while (done < into.byteLength) {
-      const called = this.#calls.read(this.#descriptor, into.subarray(done), position + done);
-      const taken = await coded('read', this.#path, called);
+      const left = into.subarray(done);
+      const at = position + done;
+      const taken = await this.#call('read', (descriptor) => this.#calls.read(descriptor, left, at));
       if (taken === 0) break;
       done += taken;
     }
@@ -46,7 +50,8 @@ class NodeFile implements File {
     let left = withoutEmpty(buffers);
     let at = position;
     while (left.length > 0) {
-      const written = await coded('write', this.#path, this.#calls.write(this.#descriptor, left, at));
+      const [now, from] = [left, at];
+      const written = await this.#call('write', (descriptor) => this.#calls.write(descriptor, now, from));
       // A call that takes nothing and reports nothing would be repeated for ever.
       if (written === 0) throw diskError('EIO', 'write', this.#path);
       at += written;
@@ -57,27 +62,48 @@ class NodeFile implements File {
   async writeDurably(buffers: readonly Uint8Array[], position: number): Promise<void> {
     const whole = withoutEmpty(buffers);
     if (whole.length === 0) return this.datasync();
-    const called = this.#calls.writeDurably(this.#descriptor, whole, position);
-    const written = await coded('write-durably', this.#path, called);
+    const written = await this.#call('write-durably', (descriptor) =>
+      this.#calls.writeDurably(descriptor, whole, position),
+    );
     if (written === totalBytes(whole)) return;
     await this.write(skipBytes(whole, written), position + written);
     await this.datasync();
   }
 
   datasync(): Promise<void> {
-    return coded('datasync', this.#path, this.#calls.datasync(this.#descriptor));
+    return this.#call('datasync', (descriptor) => this.#calls.datasync(descriptor));
   }
 
   sizeBytes(): Promise<number> {
-    return coded('size', this.#path, this.#calls.sizeBytes(this.#descriptor));
+    return this.#call('size', (descriptor) => this.#calls.sizeBytes(descriptor));
   }
 
   truncate(sizeBytes: number): Promise<void> {
-    return coded('truncate', this.#path, this.#calls.truncate(this.#descriptor, sizeBytes));
+    return this.#call('truncate', (descriptor) => this.#calls.truncate(descriptor, sizeBytes));
   }
 
-  close(): Promise<void> {
-    return coded('close', this.#path, this.#calls.close(this.#descriptor));
+  async close(): Promise<void> {
+    if (this.#isClosed) throw fileIsClosed('close', this.#path);
+    this.#isClosed = true;
+    if (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    await coded('close', this.#path, this.#calls.close(this.#descriptor));
+  }
+
+  async #call<T>(operation: string, start: (descriptor: number) => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw fileIsClosed(operation, this.#path);
+    this.#underWay++;
+    try {
+      return await start(this.#descriptor);
+    } catch (error) {
+      throw asDiskError(error, operation, this.#path);
+    } finally {
+      this.#underWay--;
+      if (this.#underWay === 0) this.#onIdle?.();
+    }
   }
 }
 

@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@quorate/core';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { nodeFileSystem, SnapshotStore, WriteAheadLog } from '../src/index.ts';
+import {
+  type File,
+  MemoryFileSystem,
+  nodeFileSystem,
+  SnapshotStore,
+  WriteAheadLog,
+  writeDurably,
+} from '../src/index.ts';
 import { poolCalls, type SystemCalls } from '../src/system-calls.ts';
 import { entriesRecord } from './log-twin.ts';
 
@@ -88,6 +95,72 @@ describe('files', () => {
     const file = await disk.open(join(directory, 'f'), 'create');
     await expect(file.write([Buffer.from('a')], 0)).rejects.toMatchObject({ code: 'ERR_DISK_FAILED' });
     await file.close();
+  });
+});
+
+describe('a file that was closed', () => {
+  const closed = { code: 'ERR_DISK_FAILED', details: { errno: 'EBADF' } };
+  const uses: readonly [string, (file: File) => Promise<unknown>][] = [
+    ['read', (file) => file.read(new Uint8Array(3), 0)],
+    ['write', (file) => file.write([Buffer.from('new')], 0)],
+    ['writeDurably', (file) => writeDurably(file, [Buffer.from('new')], 0)],
+    ['writeDurably of nothing', (file) => writeDurably(file, [], 0)],
+    ['datasync', (file) => file.datasync()],
+    ['sizeBytes', (file) => file.sizeBytes()],
+    ['truncate', (file) => file.truncate(0)],
+    ['close', (file) => file.close()],
+  ];
+
+  test.each(uses)(
+    'is used no more: %s says so, and reaches no file that has its descriptor now',
+    async (_, use) => {
+      const file = await disk.open(join(directory, 'old'), 'create');
+      await file.close();
+      // The lowest free descriptor goes to whoever opens next.
+      const descriptor = fs.openSync(join(directory, 'next'), 'wx+');
+      fs.writeSync(descriptor, 'theirs');
+      await expect(use(file)).rejects.toMatchObject(closed);
+      await expect(use(file)).rejects.toThrow(`${join(directory, 'old')}: the file was closed`);
+      expect(fs.fstatSync(descriptor).size).toBe(6);
+      fs.closeSync(descriptor);
+      expect(fs.readFileSync(join(directory, 'next'), 'utf8')).toBe('theirs');
+    },
+  );
+
+  test.each(uses)('of the disk in memory gives the same error: %s', async (_, use) => {
+    const memory = new MemoryFileSystem();
+    const file = await memory.open('old', 'create');
+    await file.close();
+    await expect(use(file)).rejects.toMatchObject(closed);
+    await expect(use(file)).rejects.toThrow('old: the file was closed');
+  });
+
+  test('is closed only when what was under way is over, and a write of several calls ends there', async () => {
+    const done: string[] = [];
+    let go: () => void = () => undefined;
+    const calls: SystemCalls = {
+      ...poolCalls,
+      async write(descriptor, buffers, position) {
+        await new Promise<void>((resolve) => {
+          go = resolve;
+        });
+        done.push('write');
+        return poolCalls.write(descriptor, [Buffer.concat(buffers).subarray(0, 2)], position);
+      },
+      async close(descriptor) {
+        done.push('close');
+        return poolCalls.close(descriptor);
+      },
+    };
+    const file = await nodeFileSystem(calls).open(join(directory, 'f'), 'create');
+    const write = expect(file.write([Buffer.from('abcd')], 0)).rejects.toMatchObject(closed);
+    const close = file.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(done).toEqual([]);
+    go();
+    await Promise.all([write, close]);
+    expect(done).toEqual(['write', 'close']);
+    expect(fs.readFileSync(join(directory, 'f'), 'utf8')).toBe('ab');
   });
 });
 

@@ -155,17 +155,26 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     let system: ActorSystem | undefined;
     try {
       const events = new EventEmitter();
+      // What is said before the app has the cluster in hand is told when it has.
+      let early: { readonly node: string; readonly message: string }[] | undefined = [];
+      const warn = (node: string, message: string): void => {
+        if (early === undefined) emitApart(events, 'warning', { message });
+        else early.push({ node, message });
+      };
       system = await ActorSystem.start({
         nodes: [...identity.members, ...identity.joining],
         localNode: clientNodeName,
-        log: warningsOnly(events),
+        log: warningsOnly(warn),
         stopTimeoutMs: checked.stopTimeoutMs,
       });
       const parts = { system, identity, options: checked, release };
       const cluster = new Cluster<D>(parts, events);
       cluster.#clients.of(0);
       const failures = await cluster.#openNodes();
-      for (const message of [...warnings, ...failures])
+      // Why a node could not be opened is among the failures already.
+      const said = early.filter(({ node }) => !cluster.#unopened.has(node)).map(({ message }) => message);
+      early = undefined;
+      for (const message of [...warnings, ...failures, ...said])
         setImmediate(() => cluster.#emit('warning', { message }));
       return cluster;
     } catch (error) {
@@ -380,12 +389,12 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
 }
 
 /** What nodes have to warn of becomes the cluster's `warning` event; the rest is not for the app. */
-function warningsOnly(events: EventEmitter): Log {
+function warningsOnly(tell: (node: string, message: string) => void): Log {
   const warn = (line: string, { node, ...fields }: LogFields = {}): void => {
     // What the system says of its own, such as a thread's end, has events of its own.
     if (typeof node !== 'string') return;
     const details = Object.entries(fields).map(([name, value]) => `${name}: ${messageOf(value)}`);
-    emitApart(events, 'warning', { message: [`${node}: ${line}`, ...details].join('; ') });
+    tell(node, [`${node}: ${line}`, ...details].join('; '));
   };
   return { ...silentLog, warn, error: warn };
 }

@@ -12,10 +12,11 @@ import {
   CodedError,
   defineActor,
   invariant,
+  type Log,
   messageOf,
   parseAddress,
 } from '@quorate/core';
-import type { FileSystem } from '@quorate/storage';
+import type { FileSystem, TornTail } from '@quorate/storage';
 import type { Protocol } from '../protocol.ts';
 import type { StateMachineDefinition } from '../state-machine.ts';
 import { GroupHost } from './group-host.ts';
@@ -77,6 +78,7 @@ export async function openNode(
     random,
     onFailure: (error) => (host === undefined ? opening.fail(error) : host.fail(error)),
   });
+  if (store.log.torn !== undefined) warnOfTornTail(context.log, store.log.torn);
   const opened: OpenedReplica[] = [];
   try {
     const all = Array.from({ length: groups }, (_, group) =>
@@ -124,6 +126,15 @@ export async function openNode(
   opening.succeed();
   for (const one of opened) options.onOpened?.(one);
   return nodeBehavior(context, host, tuning, () => store.close());
+}
+
+/**
+ * After a power failure under load it is what is to be expected. It is told because the same bytes could be an
+ * acknowledged commit that the disk has lost since, and only who knows the disk can tell the two apart.
+ */
+function warnOfTornTail(log: Log, { path, position, bytes }: TornTail): void {
+  const line = 'the last commit of the log was torn, and what had arrived of it was dropped';
+  log.warn(line, { path, position, bytes });
 }
 
 /** Idle groups of many fall silent; a group alone has nobody to share the signs of life with. */

@@ -1,5 +1,5 @@
 /** A cluster that starts on a directory is the cluster that left it, and a node that comes back catches up. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cluster, ClusterOptions } from '@quorate/consensus';
 import { decodeSegment } from '@quorate/storage';
@@ -167,4 +167,25 @@ test('options that agree with the directory are no reason for a warning', async 
   cluster.on('warning', (warning) => warnings.push(warning));
   await cluster.propose('one', { timeoutMs });
   expect(warnings).toEqual([]);
+});
+
+test('a node whose log ends in a torn commit goes on without it, and the app is told', async () => {
+  const directory = temporaryDirectory();
+  const first = await startLedger({ storage: { directory } });
+  await first.propose('one', { timeoutMs });
+  await first.stop();
+  const path = join(directory, 'b', 'log', logFiles(directory, 'b').sort()[0] as string);
+  const bytes = readFileSync(path);
+  // As if the power had failed in the very last write.
+  const end = decodeSegment(bytes).frames.at(-1)?.end ?? 0;
+  writeFileSync(path, bytes.fill(0, end - 16, end));
+  const cluster = await startLedger({ storage: { directory } });
+  const warnings: string[] = [];
+  cluster.on('warning', ({ message }) => warnings.push(message));
+  expect(await cluster.propose('two', { timeoutMs })).toMatchObject({ id: 'two', position: 2 });
+  expect(warnings).toEqual([
+    expect.stringMatching(
+      /^b: the last commit of the log was torn.*; path: .*\.log; position: \d+; bytes: \d+$/,
+    ),
+  ]);
 });
