@@ -3,7 +3,7 @@
  * list of guards that are taken out, and from the few that are named tests.
  */
 import { readScenario, scenarioNames } from '../src/scenario/catalogue.ts';
-import { plantedGuards } from './planted-guards.ts';
+import { plantedGuards } from './guards/planted-guards.ts';
 
 /** Hazards that only one message, or only the pure protocol, shows. */
 const namedTests: readonly {

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { scenarioNames } from '../src/scenario/catalogue.ts';
-import { plantedGuards } from './planted-guards.ts';
+import { plantedGuards } from './guards/planted-guards.ts';
 import { scenarioTable, tableMarks } from './scenario-table.ts';
 
 const path = resolve(import.meta.dirname, '../../../docs/TRACK-RECORD.md');
