@@ -34,7 +34,8 @@ import { Group } from './group.ts';
 import { GroupClients, type GroupClientsParts } from './group-clients.ts';
 import type { NodeArgument } from './node-actor.ts';
 import { type CheckedOptions, type ClusterOptions, checkOptions, clientNodeName } from './options.ts';
-import type { QueryOptions, Session } from './session.ts';
+import type { QueryOptions } from './queries.ts';
+import type { Session } from './session.ts';
 import { openedInTime } from './start-patience.ts';
 import type { CallOptions } from './waiting-call.ts';
 

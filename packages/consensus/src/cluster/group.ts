@@ -9,7 +9,8 @@ import type { AnswerOf, CommandOf, QueryOf, ResultOf, StateMachineDefinition } f
 import type { Client } from './client.ts';
 import type { ClusterStatus } from './cluster-status.ts';
 import type { EpochControl, GroupOrder } from './epoch-control.ts';
-import type { QueryOptions, Session } from './session.ts';
+import type { QueryOptions } from './queries.ts';
+import type { Session } from './session.ts';
 import type { CallOptions } from './waiting-call.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: stands for a definition of any types

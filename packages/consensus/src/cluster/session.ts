@@ -4,14 +4,12 @@
  * Commands are collected until the end of the turn and leave as batches. A batch is encoded once, is
  * immutable from then on, and is retried byte for byte until it is answered or nobody waits for it.
  */
-import { type Clock, CodedError, invariant, type NodeId, optionInvalid } from '@quorate/core';
-import type { LogIndex } from '../protocol.ts';
-import type { Consistency } from '../replica/message.ts';
-import { consistencies } from '../replica/message.ts';
+import { type Clock, CodedError, invariant } from '@quorate/core';
 import { encodeBatch, encodeClose, encodeOpen } from '../replica/payload.ts';
 import { AbortWatch } from './abort-watch.ts';
-import { callBytesMax, encodeTogether, isEncodable, refuseSize } from './call-encoding.ts';
-import type { Answer, Errand, Errands, Standing } from './errands.ts';
+import { callBytesMax, isEncodable, refuseSize } from './call-encoding.ts';
+import type { Errand, Errands, Standing } from './errands.ts';
+import { Queries, type QueryOptions, routeOf } from './queries.ts';
 import type { SessionLimitsOfClient } from './session-limits.ts';
 import {
   type CallOptions,
@@ -23,23 +21,6 @@ import {
   type WaitingCall,
   waitFor,
 } from './waiting-call.ts';
-
-/** How much a query has to see, and who answers. */
-export interface QueryOptions extends CallOptions {
-  /** Default `linearizable`. */
-  readonly consistency?: Consistency;
-  /**
-   * Which node answers. A linearizable read at a follower costs its leader a question and nobody a write.
-   * Default: the leader for `linearizable` and `lease`, any node for the weaker ones.
-   */
-  readonly node?: string;
-}
-
-/** How a read is asked, and of whom; no node: of whoever is fit for it. */
-interface ReadRoute {
-  readonly consistency: Consistency;
-  readonly node: NodeId | undefined;
-}
 
 export interface SessionParts {
   readonly clock: Clock;
@@ -54,6 +35,8 @@ export interface SessionParts {
 }
 
 interface Batch {
+  /** The id of the session that it was encoded for. */
+  readonly session: number;
   readonly number: number;
   readonly calls: readonly WaitingCall[];
 }
@@ -67,7 +50,10 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   readonly #parts: SessionParts;
   #id: number | undefined;
   #isOpening = false;
-  #nonce: string | undefined;
+  /** An opening was sent and has no answer yet: the cluster may know this session though its id is unknown here. */
+  #mayBeOpen = false;
+  /** Who this is, to the cluster: it knows by it a holder that another one has followed. */
+  readonly #nonce: string;
   #lastUsedMs = 0;
   #queue: WaitingCall[] = [];
   /** No command in the queue has an earlier deadline. */
@@ -77,22 +63,20 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   #lastBatch = 0;
   #outstanding = 0;
   #isFlushScheduled = false;
-  /** By whom to ask and how, until the end of the turn. */
-  readonly #queries = new Map<string, { readonly route: ReadRoute; readonly calls: WaitingCall[] }>();
-  /** Calls that only read: whatever becomes of them, nothing has changed. */
-  readonly #reads = new WeakSet<WaitingCall>();
+  readonly #queries: Queries;
   readonly #aborts = new AbortWatch((call) => this.#aborted(call));
-  /** Everything at or below this index has been seen by this session. */
-  #seen = 0 as LogIndex;
   #averageCommandBytes = 16;
   #averageResultBytes = 16;
-  #averageAnswerBytes = 16;
   /** Whoever waits for the end of this session, and whether the cluster was asked for it yet. */
   #ending: { readonly call: WaitingCall; readonly ended: Promise<unknown>; isAsked: boolean } | undefined;
+  /** Why nothing more is to be had of this session. */
+  #end: CodedError | undefined;
 
   constructor(name: string | undefined, parts: SessionParts) {
     this.name = name;
     this.#parts = parts;
+    this.#nonce = parts.nonce();
+    this.#queries = new Queries(parts.errands, parts.limits.batchBytesMax);
   }
 
   /**
@@ -125,23 +109,11 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
    * - `ERR_ABORTED`, `ERR_STOPPED`, `ERR_OPTION_INVALID`; and as with {@link propose} when a majority has failed.
    */
   query(query: Query, options: QueryOptions = {}): Promise<Answered> {
-    const consistency = options.consistency ?? 'linearizable';
-    if (!consistencies.includes(consistency)) {
-      return Promise.reject(optionInvalid('consistency', consistency, consistencies.join(', ')));
-    }
-    const { nodes } = this.#parts.errands;
-    if (options.node !== undefined && !nodes.includes(options.node as NodeId)) {
-      return Promise.reject(optionInvalid('node', options.node, nodes.join(', ')));
-    }
-    const node = options.node as NodeId | undefined;
-    const nowMs = this.#parts.clock.nowMs();
-    return waitFor(query, options, nowMs, (call) => {
+    const { clock, errands } = this.#parts;
+    return waitFor(query, options, clock.nowMs(), (call) => {
+      const route = routeOf(options, errands.nodes);
       this.#admit(call);
-      this.#reads.add(call);
-      const key = `${consistency} ${node ?? ''}`;
-      const waiting = this.#queries.get(key);
-      if (waiting === undefined) this.#queries.set(key, { route: { consistency, node }, calls: [call] });
-      else waiting.calls.push(call);
+      this.#queries.add(call, route);
       this.#flushLater();
     }) as Promise<Answered>;
   }
@@ -151,17 +123,22 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
    * `ERR_SESSION_EXPIRED`. Resolves when the cluster has forgotten the session, its name included. One that is
    * never closed is forgotten when it has been idle for an hour, or when ten thousand others are opened.
    *
-   * @throws CodedError `ERR_OUTCOME_UNKNOWN`, `ERR_NO_QUORUM`, `ERR_OVERLOADED`, `ERR_STOPPED`: the cluster may not
-   * have forgotten it yet; here it is refused all the same
+   * @throws CodedError `ERR_OUTCOME_UNKNOWN`, `ERR_NO_QUORUM`, `ERR_OVERLOADED`, `ERR_ABORTED`, `ERR_STOPPED`: the
+   * cluster may not have forgotten it yet, and closing again asks again; here it is refused all the same
    */
   close(options: CallOptions = {}): Promise<void> {
-    if (this.#ending !== undefined) return this.#ending.ended as Promise<void>;
+    const isUnderWay = this.#ending !== undefined && !this.#ending.call.isSettled;
+    if (this.#ending !== undefined && (isUnderWay || this.#isGone()))
+      return this.#ending.ended as Promise<void>;
     let waiting: WaitingCall | undefined;
     const ended = waitFor(undefined, options, this.#parts.clock.nowMs(), (call) => {
-      this.#admit(call);
+      this.#watch(call);
       waiting = call;
     });
-    if (waiting !== undefined) this.#ending = { call: waiting, ended, isAsked: false };
+    if (waiting !== undefined) {
+      this.#end ??= new CodedError('ERR_SESSION_EXPIRED', 'the session is closed', {});
+      this.#ending = { call: waiting, ended, isAsked: false };
+    }
     this.#endIfIdle();
     return ended as Promise<void>;
   }
@@ -174,8 +151,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   /** Rejects what was not sent yet. What was sent is rejected by its errand. */
   rejectUnsent(error: CodedError): void {
     this.#dropQueue(error);
-    for (const { calls } of this.#queries.values()) for (const call of calls) fail(call, error);
-    this.#queries.clear();
+    this.#queries.drop(error);
     this.#noteUnsent();
   }
 
@@ -196,7 +172,11 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   }
 
   #admit(call: WaitingCall): void {
-    if (this.#ending !== undefined) throw new CodedError('ERR_SESSION_EXPIRED', 'the session is closed', {});
+    if (this.#end !== undefined) throw this.#end;
+    this.#watch(call);
+  }
+
+  #watch(call: WaitingCall): void {
     const failure = this.#parts.failure();
     if (failure !== undefined) throw failure;
     if (call.signal !== undefined) this.#aborts.watch(call, call.signal);
@@ -208,7 +188,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       this.#queue.splice(at, 1);
       this.#settled(1);
     }
-    const maySucceed = at < 0 && !this.#reads.has(call);
+    const maySucceed = at < 0 && !this.#queries.has(call);
     const code = maySucceed ? 'ERR_OUTCOME_UNKNOWN' : 'ERR_ABORTED';
     const message = maySucceed
       ? 'aborted after it was sent; it may yet take effect'
@@ -227,7 +207,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   }
 
   #flush(): void {
-    this.#sendQueries();
+    this.#queries.send();
     const { batchesInFlightMax, batchCommandsMax, batchBytesMax } = this.#parts.limits;
     while (this.#queue.length > 0 && this.#inFlight.size < batchesInFlightMax) {
       if (!this.#isOpen()) return this.#open();
@@ -242,7 +222,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
 
   #noteUnsent(): void {
     const { unsent } = this.#parts;
-    if (this.#queue.length + this.#queries.size > 0) unsent.add(this);
+    if (this.#queue.length > 0 || this.#queries.isWaiting) unsent.add(this);
     else unsent.delete(this);
   }
 
@@ -259,9 +239,9 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   #open(): void {
     if (this.#isOpening) return;
     this.#isOpening = true;
+    this.#mayBeOpen = true;
     // An opening that nobody waited for to the end may yet be applied: asked under the same nonce, it is
     // the same opening.
-    this.#nonce ??= this.#parts.nonce();
     const payload = encodeOpen(this.name, this.#nonce);
     this.#parts.errands.start({
       target: 'leader',
@@ -269,15 +249,23 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       answered: (answer) => {
         invariant(answer.type === 'opened', 'an opening is answered by a session');
         this.#isOpening = false;
+        this.#mayBeOpen = false;
         this.#id = answer.session;
-        this.#nonce = undefined;
         this.#lastUsedMs = this.#parts.clock.nowMs();
-        this.#saw(answer.index);
+        this.#queries.saw(answer.index);
         this.#flush();
+        this.#endIfIdle();
       },
       rejected: (refusal) => {
         this.#isOpening = false;
-        this.#dropQueue(refusalError(refusal.code, refusal.message, false));
+        const error = refusalError(refusal.code, refusal.message, false);
+        // Another holder has the name now, and keeps it: taken back from here it would go to and fro for ever.
+        if (refusal.code === 'ERR_SESSION_EXPIRED') {
+          this.#mayBeOpen = false;
+          this.#end = error;
+        }
+        this.#dropQueue(error);
+        this.#endIfIdle();
       },
       tick: (nowMs, standing) => this.#tickOpening(nowMs, standing),
     });
@@ -285,7 +273,8 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
 
   #tickOpening(nowMs: number, standing: Standing): boolean {
     this.#expireQueue(nowMs, standing);
-    this.#isOpening = this.#queue.length > 0;
+    const isEnding = this.#ending !== undefined && !this.#ending.call.isSettled;
+    this.#isOpening = this.#queue.length > 0 || isEnding;
     return this.#isOpening;
   }
 
@@ -319,22 +308,31 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
 
   #endIfIdle(): void {
     const ending = this.#ending;
-    if (ending === undefined || ending.isAsked || this.#outstanding > 0) return;
-    ending.isAsked = true;
+    if (ending === undefined || ending.isAsked || ending.call.isSettled || this.#outstanding > 0) return;
     const { call } = ending;
     const failure = this.#parts.failure();
     if (failure !== undefined) return fail(call, failure);
-    // Nothing was ever asked under it, or the cluster has told that it is gone.
-    if (this.#id === undefined) return succeed(call, undefined);
+    if (this.#isGone()) return succeed(call, undefined);
+    // What is not known by its number cannot be closed: the opening is asked to its end first.
+    if (this.#id === undefined) return this.#open();
+    ending.isAsked = true;
     const payload = encodeClose(this.#id);
     this.#parts.errands.start({
       target: 'leader',
       message: (request) => ({ type: 'propose', request, payload }),
-      answered: () => succeed(call, undefined),
+      answered: () => {
+        this.#id = undefined;
+        succeed(call, undefined);
+      },
       rejected: (refusal, mayHaveHappened) =>
         fail(call, refusalError(refusal.code, refusal.message, mayHaveHappened)),
       tick: (nowMs, standing) => expire([call], nowMs, standing) !== Number.POSITIVE_INFINITY,
     });
+  }
+
+  /** Nothing was ever asked under it, or the cluster has told that it knows it no more. */
+  #isGone(): boolean {
+    return this.#id === undefined && !this.#mayBeOpen;
   }
 
   // --- batches ----------------------------------------------------------------------------------
@@ -355,7 +353,8 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       return refuseSize(calls[0] as WaitingCall);
     }
     this.#lastBatch += 1;
-    const batch = { number: this.#lastBatch, calls };
+    invariant(this.#id !== undefined, 'a batch belongs to an open session');
+    const batch = { session: this.#id, number: this.#lastBatch, calls };
     this.#inFlight.set(batch.number, batch);
     this.#parts.errands.start(this.#errandFor(batch, payload));
   }
@@ -390,14 +389,15 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       message: (request) => ({ type: 'propose', request, payload }),
       answered: (answer) => {
         invariant(answer.type === 'results', 'a batch is answered by results');
-        this.#saw(answer.index);
+        this.#queries.saw(answer.index);
         this.#averageResultBytes = answer.results.byteLength / batch.calls.length;
         this.#finished(batch);
         settleAll(batch.calls, answer.results);
       },
       rejected: (refusal, mayHaveHappened) => {
-        // The session is gone: whatever was not sent yet goes out under a new one.
-        if (refusal.code === 'ERR_SESSION_EXPIRED') this.#id = undefined;
+        // The session is gone: whatever was not sent yet goes out under a new one, if no other holder has the name.
+        // A batch that was left over from the one before says nothing of the present one.
+        if (refusal.code === 'ERR_SESSION_EXPIRED' && batch.session === this.#id) this.#id = undefined;
         this.#finished(batch);
         const error = refusalError(refusal.code, refusal.message, mayHaveHappened);
         for (const call of batch.calls) fail(call, error);
@@ -421,70 +421,6 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
     this.#lastUsedMs = this.#parts.clock.nowMs();
     this.#settled(batch.calls.length);
     if (this.#queue.length > 0) this.#flushLater();
-  }
-
-  // --- reads ------------------------------------------------------------------------------------
-
-  #sendQueries(): void {
-    for (const { route, calls } of this.#queries.values()) {
-      this.#sendReads(
-        route,
-        calls.filter((call) => !call.isSettled && isEncodable(call)),
-      );
-    }
-    this.#queries.clear();
-  }
-
-  #sendReads(route: ReadRoute, calls: readonly WaitingCall[]): void {
-    if (calls.length === 0) return;
-    const queries = encodeTogether(calls);
-    const { batchBytesMax } = this.#parts.limits;
-    const expectedBytes = calls.length * this.#averageAnswerBytes;
-    const isTooLarge =
-      queries === undefined || Math.max(queries.byteLength, expectedBytes) > 2 * batchBytesMax;
-    if (isTooLarge && calls.length > 1) return this.#sendHalves(route, calls);
-    const [only] = calls;
-    if (queries === undefined || queries.byteLength > callBytesMax) return refuseSize(only as WaitingCall);
-    this.#parts.errands.start(this.#readErrand(route, calls, queries));
-  }
-
-  #sendHalves(route: ReadRoute, calls: readonly WaitingCall[]): void {
-    const half = calls.length >> 1;
-    this.#sendReads(route, calls.slice(0, half));
-    this.#sendReads(route, calls.slice(half));
-  }
-
-  #readErrand(route: ReadRoute, calls: readonly WaitingCall[], queries: Uint8Array): Errand {
-    const { consistency, node } = route;
-    const isWeak = consistency === 'session' || consistency === 'eventual';
-    const isLocal = node !== undefined;
-    const atLeast = this.#seen;
-    let earliestMs = 0;
-    return {
-      target: node ?? (isWeak ? 'any' : 'leader'),
-      message: (request) => ({ type: 'read', request, consistency, isLocal, atLeast, queries }),
-      answered: (answer: Answer) => {
-        invariant(answer.type === 'answers', 'a read is answered by answers');
-        if (consistency !== 'eventual') this.#saw(answer.index);
-        this.#averageAnswerBytes = answer.answers.byteLength / calls.length;
-        settleAll(calls, answer.answers);
-      },
-      rejected: (refusal) => {
-        if (refusal.code === 'ERR_OVERLOADED' && calls.length > 1) return this.#sendHalves(route, calls);
-        const error = refusalError(refusal.code, refusal.message, false);
-        for (const call of calls) fail(call, error);
-      },
-      tick: (nowMs, { lastRefusal }) => {
-        if (nowMs < earliestMs) return true;
-        // A read that was not answered changed nothing: there is no unknown outcome.
-        earliestMs = expire(calls, nowMs, { mayHappen: false, lastRefusal });
-        return earliestMs !== Number.POSITIVE_INFINITY;
-      },
-    };
-  }
-
-  #saw(index: LogIndex): void {
-    if (index > this.#seen) this.#seen = index;
   }
 }
 

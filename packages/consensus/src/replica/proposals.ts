@@ -7,7 +7,6 @@
  */
 import { invariant, messageOf, type NodeId } from '@quorate/core';
 import type { LogIndex, Proposal, RefusalReason } from '../protocol.ts';
-import { HandledRequests } from './handled-requests.ts';
 import { payloadBytesMax, payloadIdentity } from './payload.ts';
 import type { Applied, ReplicatedState } from './replicated-state.ts';
 import {
@@ -55,7 +54,6 @@ interface Proposing {
 
 export class Proposals {
   readonly #parts: ProposalsParts;
-  readonly #handled = new HandledRequests();
   readonly #waiting = new WaitingClients();
   /** In their order; undefined where nobody waits. */
   readonly #proposing: (Proposing | undefined)[] = [];
@@ -66,18 +64,12 @@ export class Proposals {
     this.#parts = parts;
   }
 
-  /** A client's payload: proposed, answered, refused or held; each request once. */
+  /** A client's payload: proposed, answered, refused or held. */
   receive(asker: Asker, payload: Uint8Array): void {
-    if (!this.isFirst(asker)) return;
     if (payload.byteLength > payloadBytesMax) {
       return reject(asker, 'ERR_OPTION_INVALID', `a payload has at most ${payloadBytesMax} bytes`);
     }
     this.#take({ asker, payload });
-  }
-
-  /** Whether no copy of the request came before. A second one is not even refused: the first may take effect. */
-  isFirst({ client, request }: Asker): boolean {
-    return this.#handled.isFirst(client.address, request);
   }
 
   /** The command that ends the epoch; this replica leads. */

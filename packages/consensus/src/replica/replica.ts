@@ -19,6 +19,7 @@ import { DivergenceWatch } from './divergence-watch.ts';
 import type { Epoch } from './epoch.ts';
 import type { EpochRun, InstallEffect, RunEffect } from './epoch-run.ts';
 import type { Epochs } from './epochs.ts';
+import { HandledRequests } from './handled-requests.ts';
 import { LeadTransfer } from './lead-transfer.ts';
 import type { ReplicaMessage, ReplicaStatus, SnapshotOffer } from './message.ts';
 import { decodeReplicaMessage, encodeReplicaMessage } from './message-codec.ts';
@@ -36,6 +37,7 @@ import { type Asker, refuse } from './waiting-clients.ts';
 export class Replica {
   readonly #parts: ReplicaParts;
   readonly #epochs: Epochs;
+  readonly #handled = new HandledRequests();
   readonly #reads: ReadDesk;
   readonly #proposals: Proposals;
   readonly #reconfiguration: Reconfiguration;
@@ -174,9 +176,12 @@ export class Replica {
 
   /** Handles a message from a peer's replica or from a client. Bytes that are no message of ours are reported. */
   receive(wire: unknown, from: ActorRef, fromNode: NodeId): void {
-    if (this.#isStopped) return this.#receiveStopped(wire, from);
     try {
-      this.#dispatch(decodeReplicaMessage(wire), from, fromNode);
+      const message = decodeReplicaMessage(wire);
+      // A second copy is not even refused, not by a stopped replica either: the first may take effect.
+      if ('request' in message && !this.#handled.isFirst(from.address, message.request)) return;
+      if (this.#isStopped) this.#answerStopped(message, from);
+      else this.#dispatch(message, from, fromNode);
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
       this.#parts.warn(`a message from ${from.address} was refused`, error);
@@ -301,18 +306,15 @@ export class Replica {
   }
 
   /** A stopped replica answers clients that it does not serve, and nobody else. */
-  #receiveStopped(wire: unknown, from: ActorRef): void {
-    let message: ReplicaMessage;
-    try {
-      message = decodeReplicaMessage(wire);
-    } catch {
-      return;
-    }
+  #answerStopped(message: ReplicaMessage, from: ActorRef): void {
     if (message.type === 'watch-status') return this.#watchers.watch(from);
     if (!('request' in message)) return;
-    const asker = { client: from, request: message.request };
-    if (message.type === 'propose' && !this.#proposals.isFirst(asker)) return;
-    refuse(asker, 'ERR_NOT_LEADER', 'the replica has stopped', undefined);
+    refuse(
+      { client: from, request: message.request },
+      'ERR_NOT_LEADER',
+      'the replica has stopped',
+      undefined,
+    );
   }
 
   #reconfigure(asker: Asker, { change, withinMs }: ReplicaMessage & { type: 'reconfigure' }): void {

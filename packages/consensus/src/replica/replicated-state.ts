@@ -37,13 +37,15 @@ export type Applied =
       readonly reason: 'expired' | 'beyond-window';
     }
   | { readonly type: 'opened'; readonly nonce: string; readonly session: number }
+  /** The name was taken by another holder since. */
+  | { readonly type: 'open-refused'; readonly nonce: string }
   | { readonly type: 'closed'; readonly session: number }
   /** The epoch ends here; `next` goes on after this entry, and no later entry of this epoch is ever applied. */
   | { readonly type: 'sealed'; readonly nonce: string; readonly next: Epoch }
   /** A no-op, or bytes that are no payload of ours: nothing changed, on every replica alike. */
   | { readonly type: 'nothing' };
 
-const formatVersion = 2;
+const formatVersion = 3;
 
 export class ReplicatedState {
   readonly #definition: StateMachineDefinition;
@@ -189,11 +191,9 @@ export class ReplicatedState {
     switch (payload.type) {
       case 'open': {
         const nowMs = Math.max(entry.timeMs, this.#context.timeMs);
-        return {
-          type: 'opened',
-          nonce: payload.nonce,
-          session: this.#sessions.open(payload.name, payload.nonce, nowMs),
-        };
+        const { name, nonce } = payload;
+        const session = this.#sessions.open(name, nonce, nowMs);
+        return session === undefined ? { type: 'open-refused', nonce } : { type: 'opened', nonce, session };
       }
       case 'close':
         this.#sessions.close(payload.session);

@@ -53,6 +53,8 @@ interface Session {
   readonly id: number;
   readonly name: string | undefined;
   readonly nonce: string;
+  /** Nonces of those who held the name before, the latest first: see {@link formerHoldersMax}. */
+  readonly formerNonces: readonly string[];
   lastActiveMs: number;
   acknowledgedBelow: number;
   /** Batches applied at or above `acknowledgedBelow`; undefined where the results were dropped. */
@@ -78,12 +80,18 @@ export class SessionTable {
   /**
    * Opens a session and returns its id. The same nonce gives the same id again: a retried opening is no
    * second one. Opening a name anew closes the session that had it, so that what is still under way
-   * from its former holder is refused from here on.
+   * from its former holder is refused from here on. A former holder does not get the name back, whether its
+   * opening was on its way for long or it asks again: undefined.
    */
-  open(name: string | undefined, nonce: string, nowMs: number): number {
+  open(name: string | undefined, nonce: string, nowMs: number): number | undefined {
     const known = this.#idByNonce.get(nonce);
-    if (known !== undefined) return known;
-    const former = name === undefined ? undefined : this.#idByName.get(name);
+    if (known !== undefined) {
+      this.#touch(this.#opened(known), nowMs);
+      return known;
+    }
+    const formerId = name === undefined ? undefined : this.#idByName.get(name);
+    const former = formerId === undefined ? undefined : this.#opened(formerId);
+    if (former?.formerNonces.includes(nonce)) return undefined;
     if (former !== undefined) this.#close(former);
     this.#expire(nowMs);
     this.#lastId += 1;
@@ -91,6 +99,8 @@ export class SessionTable {
       id: this.#lastId,
       name,
       nonce,
+      formerNonces:
+        former === undefined ? [] : [former.nonce, ...former.formerNonces].slice(0, formerHoldersMax),
       lastActiveMs: nowMs,
       acknowledgedBelow: 1,
       results: new Map(),
@@ -101,7 +111,8 @@ export class SessionTable {
 
   /** Forgets a session that its client uses no more; one that is unknown is forgotten already. */
   close(id: number): void {
-    if (this.#sessions.has(id)) this.#close(id);
+    const session = this.#sessions.get(id);
+    if (session !== undefined) this.#close(session);
   }
 
   /** Judges a batch without changing anything. */
@@ -121,14 +132,11 @@ export class SessionTable {
       session !== undefined && !session.results.has(header.batch),
       'only a batch judged "execute" is recorded',
     );
-    session.lastActiveMs = nowMs;
     this.#acknowledge(session, header.acknowledgedBelow);
     session.results.set(header.batch, results);
     session.resultBytes += results.byteLength;
     this.#boundResults(session, header.batch);
-    // Touched last: the order of the map is the order of idleness.
-    this.#sessions.delete(session.id);
-    this.#sessions.set(session.id, session);
+    this.#touch(session, nowMs);
   }
 
   /** The table as MessagePack bytes; equal on replicas that applied the same entries. */
@@ -140,6 +148,7 @@ export class SessionTable {
       session.lastActiveMs,
       session.acknowledgedBelow,
       [...session.results].map(([batch, results]) => [batch, results ?? null]),
+      session.formerNonces,
     ]);
     return encodeValue([this.#lastId, rows]);
   }
@@ -151,7 +160,7 @@ export class SessionTable {
     this.#idByNonce.clear();
     this.#idByName.clear();
     this.#lastId = lastId;
-    for (const [id, name, nonce, lastActiveMs, acknowledgedBelow, results] of rows) {
+    for (const [id, name, nonce, lastActiveMs, acknowledgedBelow, results, formerNonces] of rows) {
       if (id > lastId)
         throw new CodedError('ERR_FRAME_INVALID', `sessions: id ${id} was never given out`, {});
       const copied = results.map(
@@ -162,6 +171,7 @@ export class SessionTable {
         id,
         name,
         nonce,
+        formerNonces,
         lastActiveMs,
         acknowledgedBelow,
         results: new Map(copied),
@@ -176,20 +186,30 @@ export class SessionTable {
     if (session.name !== undefined) this.#idByName.set(session.name, session.id);
   }
 
-  #close(id: number): void {
+  #opened(id: number): Session {
     const session = this.#sessions.get(id);
-    invariant(session !== undefined, 'a session that is closed was open');
+    invariant(session !== undefined, 'nonces and names lead to open sessions');
+    return session;
+  }
+
+  /** The order of the map is the order of idleness: who was touched last stands last. */
+  #touch(session: Session, nowMs: number): void {
+    session.lastActiveMs = nowMs;
+    this.#sessions.delete(session.id);
+    this.#sessions.set(session.id, session);
+  }
+
+  #close({ id, name, nonce }: Session): void {
     this.#sessions.delete(id);
-    this.#idByNonce.delete(session.nonce);
-    if (session.name !== undefined && this.#idByName.get(session.name) === id)
-      this.#idByName.delete(session.name);
+    this.#idByNonce.delete(nonce);
+    if (name !== undefined && this.#idByName.get(name) === id) this.#idByName.delete(name);
   }
 
   #expire(nowMs: number): void {
     for (const session of this.#sessions.values()) {
       const isIdle = nowMs - session.lastActiveMs > this.#limits.idleMsMax;
       if (!isIdle && this.#sessions.size < this.#limits.sessionsMax) return;
-      this.#close(session.id);
+      this.#close(session);
     }
   }
 
@@ -215,6 +235,12 @@ export class SessionTable {
   }
 }
 
+/**
+ * Of how many former holders of a name it is known that they are. An earlier one that wakes up after so many
+ * takeovers takes the name like anyone new.
+ */
+const formerHoldersMax = 16;
+
 const tableSchema = tuple(
   integer(),
   list(
@@ -225,6 +251,7 @@ const tableSchema = tuple(
       finite,
       integer(1),
       list(tuple(integer(1), optional(bytes(2 ** 31))), 1 << 20),
+      list(text(64), formerHoldersMax),
     ),
     1 << 20,
   ),

@@ -36,6 +36,8 @@ export class StateHash {
       case 'opened':
         this.#number(marks.opened);
         return this.#number(applied.session);
+      case 'open-refused':
+        return this.#number(marks.openRefused);
       case 'closed':
         this.#number(marks.closed);
         return this.#number(applied.session);
@@ -116,6 +118,7 @@ const marks = {
   dropped: 0x64726f70,
   expired: 0x65787069,
   'beyond-window': 0x62657964,
+  openRefused: 0x72656675,
 } as const;
 
 /** Four bytes from `at` on. */

@@ -77,6 +77,7 @@ export function stopKey(nonce: string): string {
 function keyOf(outcome: Exclude<Applied, { type: 'nothing' }>): string {
   switch (outcome.type) {
     case 'opened':
+    case 'open-refused':
       return openKey(outcome.nonce);
     case 'closed':
       return closeKey(outcome.session);
@@ -113,6 +114,15 @@ export function toClient(
   switch (outcome.type) {
     case 'opened':
       return { type: 'opened', request, index, session: outcome.session };
+    case 'open-refused':
+      return {
+        type: 'refused',
+        request,
+        code: 'ERR_SESSION_EXPIRED',
+        message: 'another holder has opened the session of this name since',
+        leader: undefined,
+        isFinal: true,
+      };
     case 'closed':
       return { type: 'closed', request };
     case 'sealed':

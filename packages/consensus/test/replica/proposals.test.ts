@@ -115,16 +115,14 @@ describe('a leader', () => {
     expect(log).toEqual([]);
   });
 
-  test('handles each request once, however often the network brings it', () => {
-    const { log, is, client, receive } = setUp();
-    is.leading = false;
-    receive(1, batch(1));
-    expect(client.told()).toEqual(['1: refused ERR_NOT_LEADER']);
-    // A refusal says that nothing was appended, and nothing will be.
-    is.leading = true;
-    receive(1, batch(1));
-    expect(log).toEqual([]);
-    expect(client.told()).toEqual([]);
+  test('does not give a name back to a holder that another one has followed', () => {
+    const { proposals, client, apply, receive } = setUp();
+    apply(encodeOpen('worker', 'former'));
+    apply(encodeOpen('worker', 'present'));
+    receive(1, encodeOpen('worker', 'former'));
+    proposals.accepted();
+    apply(encodeOpen('worker', 'former'));
+    expect(client.told()).toEqual(['1: rejected ERR_SESSION_EXPIRED']);
   });
 
   test.each([

@@ -7,9 +7,15 @@ import { SessionTable } from '../../src/replica/session-table.ts';
 const limits = { sessionsMax: 3, idleMsMax: 1_000, windowBatchesMax: 8, resultBytesMax: 64 };
 const results = encodeValue([[1], null]);
 
+function opened(table: SessionTable, ...opening: Parameters<SessionTable['open']>): number {
+  const session = table.open(...opening);
+  if (session === undefined) throw new Error(`${opening[0]} is another holder's`);
+  return session;
+}
+
 function openTable(): { table: SessionTable; session: number } {
   const table = new SessionTable(limits);
-  return { table, session: table.open(undefined, 'first', 0) };
+  return { table, session: opened(table, undefined, 'first', 0) };
 }
 
 describe('a batch', () => {
@@ -64,13 +70,13 @@ describe('a batch', () => {
 describe('closing', () => {
   test('makes room, frees the name, and refuses for ever what is still on its way', () => {
     const { table, session } = openTable();
-    const named = table.open('worker', 'a', 0);
+    const named = opened(table, 'worker', 'a', 0);
     const size = table.size;
     table.close(named);
     table.close(session);
     expect(table.size).toBe(size - 2);
     expect(table.judge({ session: named, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
-    const again = table.open('worker', 'b', 0);
+    const again = opened(table, 'worker', 'b', 0);
     expect(again).toBeGreaterThan(named);
     table.close(named);
     expect(table.judge({ session: again, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
@@ -80,32 +86,64 @@ describe('closing', () => {
 describe('opening', () => {
   test('the same nonce twice opens one session', () => {
     const { table, session } = openTable();
-    expect(table.open(undefined, 'first', 5)).toBe(session);
+    expect(opened(table, undefined, 'first', 5)).toBe(session);
   });
 
   test('a name anew refuses whatever the former holder has under way', () => {
     const { table } = openTable();
-    const former = table.open('worker', 'a', 0);
-    const present = table.open('worker', 'b', 0);
+    const former = opened(table, 'worker', 'a', 0);
+    const present = opened(table, 'worker', 'b', 0);
     expect(table.judge({ session: former, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
     expect(table.judge({ session: present, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
   });
 
+  test('a name by a former holder is refused, however late its word comes, and the present one goes on', () => {
+    const { table } = openTable();
+    opened(table, 'worker', 'a', 0);
+    const present = opened(table, 'worker', 'b', 0);
+    expect(table.open('worker', 'a', 0)).toBeUndefined();
+    const saved = new SessionTable(limits);
+    saved.restore(table.encode());
+    expect(saved.open('worker', 'a', 0)).toBeUndefined();
+    const later = opened(saved, 'worker', 'c', 0);
+    expect(saved.open('worker', 'a', 0)).toBeUndefined();
+    expect(saved.open('worker', 'b', 0)).toBeUndefined();
+    expect(table.judge({ session: present, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
+    expect(saved.judge({ session: later, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
+  });
+
+  test("a name that nobody holds any more is anyone's to have, a former holder's as well", () => {
+    const { table } = openTable();
+    opened(table, 'worker', 'a', 0);
+    table.close(opened(table, 'worker', 'b', 0));
+    opened(table, 'worker', 'a', 0);
+  });
+
+  test('what is open already keeps it from being the one idle for longest', () => {
+    const { table, session } = openTable();
+    const second = opened(table, undefined, 'second', 1);
+    opened(table, undefined, 'third', 2);
+    expect(opened(table, undefined, 'first', 3)).toBe(session);
+    opened(table, undefined, 'fourth', 4);
+    expect(table.judge({ session, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
+    expect(table.judge({ session: second, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
+  });
+
   test('beyond the limit expires the session that was idle for longest', () => {
     const { table, session } = openTable();
-    const second = table.open(undefined, 'second', 1);
-    table.open(undefined, 'third', 2);
+    const second = opened(table, undefined, 'second', 1);
+    opened(table, undefined, 'third', 2);
     table.record({ session, batch: 1, acknowledgedBelow: 1 }, results, 3);
-    table.open(undefined, 'fourth', 4);
+    opened(table, undefined, 'fourth', 4);
     expect(table.judge({ session: second, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
     expect(table.judge({ session, batch: 2, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
   });
 
   test('expires sessions by log time alone', () => {
     const { table, session } = openTable();
-    table.open(undefined, 'later', 1_000);
+    opened(table, undefined, 'later', 1_000);
     expect(table.judge({ session, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
-    table.open(undefined, 'much later', 1_001);
+    opened(table, undefined, 'much later', 1_001);
     expect(table.judge({ session, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'expired' });
   });
 });
