@@ -82,6 +82,7 @@ export class Client {
       view: this.#view,
       replica: (node) => this.#replica(node),
       firstRequest: 1 + context.random.below(2 ** 32) * 2 ** 20,
+      random: context.random,
       patienceMs: options.patienceMs,
       backOffMs: options.backOffMs,
     });

@@ -12,6 +12,7 @@ import {
   type ErrorCode,
   invariant,
   type NodeId,
+  type Random,
   type Timer,
 } from '@quorate/core';
 import type { ClientMessage, ReplicaMessage } from '../replica/message.ts';
@@ -62,6 +63,7 @@ export interface ErrandsOptions {
    * handle each number once. Drawn at random.
    */
   readonly firstRequest: number;
+  readonly random: Random;
   /** How long to wait for an answer before asking again. */
   readonly patienceMs: number;
   /** Pause after a refusal that gave no better address. */
@@ -166,14 +168,15 @@ export class Errands {
   }
 
   #refused(running: Running, refusal: Refusal, from: NodeId): void {
-    const { clock, view, backOffMs } = this.#options;
+    const { clock, view, backOffMs, random } = this.#options;
     running.lastRefusal = refusal.code;
     running.refusals += 1;
     if (refusal.code === 'ERR_OUTCOME_UNKNOWN') running.mayHappen = true;
     if (refusal.code !== 'ERR_OVERLOADED') view.refusedBy(from, refusal.leader);
     running.target = undefined;
     const grown = Math.min(backOffMs * 2 ** Math.min(running.refusals, 5), this.#options.patienceMs);
-    running.askAgainAtMs = clock.nowMs() + grown;
+    // Half of it by chance: whoever was refused together does not come back together.
+    running.askAgainAtMs = clock.nowMs() + (grown * (1 + random.next())) / 2;
     // The first hint is followed at once; after that replicas may be sending us in circles.
     if (refusal.code !== 'ERR_OVERLOADED' && running.refusals <= 2) this.#askIfPossible(running);
   }

@@ -16,6 +16,10 @@ export function raisePromise(state: MultiPaxosState, ballot: Ballot): void {
   state.outbox.hardStateChanged = true;
   state.leader = undefined;
   state.leaderWatermark = noSlot;
+  // It rested with a leader that is passed by. Whom it follows next has to be heard first, and may not live so long.
+  if (!state.rests) return;
+  state.rests = false;
+  resetStandTimer(state);
 }
 
 /**

@@ -126,6 +126,8 @@ function takeAppointment(state: RaftState, effects: Effects): void {
   invariant(currentTerm === foundingTerm, 'the appointed leads the first term only');
   state.isAppointed = false;
   assumeLeadership(state, 'appointed', effects);
+  // What the first input brings is a write of its own: a proposal appends after the entry that begins the reign.
+  state.durability.flush(writeContext(state), effects);
 }
 
 function tick(state: RaftState, effects: Effects): void {

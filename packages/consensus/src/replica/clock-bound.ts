@@ -3,7 +3,8 @@
  *
  * A monotonic clock may run fast or slow, and nobody can see which. What is assumed is a bound on how far two
  * of them differ in rate. Quartz keeps within a ten-thousandth; the bound is wide for the sake of virtual
- * machines whose clocks are slewed. Wall clocks may jump at will: nothing is decided by them.
+ * machines whose clocks are slewed. A machine that is suspended while its monotonic clock stands still breaks it.
+ * Wall clocks may jump at will: no read and no vote is decided by them, only when an idle session has expired.
  */
 
 /** Of two nodes' monotonic clocks, neither counts more than this many milliseconds while the other counts one. */

@@ -85,9 +85,17 @@ export class PendingReads {
     return reads;
   }
 
-  /** Takes out what was asked before `beforeMs` and has no confirmation: the answer of a leader may be lost. */
-  refuseOlder(beforeMs: number): readonly PendingRead[] {
+  /**
+   * Takes out what was asked before `beforeMs` and has no confirmation, for the answer of a leader may be lost; and
+   * what was asked before `hopelessBeforeMs` of a state that does not get there. Whoever still waits asks again.
+   */
+  refuseOlder(beforeMs: number, hopelessBeforeMs: number): readonly PendingRead[] {
     const old: PendingRead[] = [];
+    const hopeless = this.#confirmed.filter(({ askedAtMs }) => askedAtMs < hopelessBeforeMs);
+    if (hopeless.length > 0) {
+      this.#confirmed = this.#confirmed.filter(({ askedAtMs }) => askedAtMs >= hopelessBeforeMs);
+      for (const { read } of hopeless) old.push(read);
+    }
     for (const [number, { read, askedAtMs }] of this.#unconfirmed) {
       // In the order of asking: what follows is younger.
       if (askedAtMs >= beforeMs) break;

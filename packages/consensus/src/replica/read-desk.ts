@@ -28,6 +28,12 @@ export interface ReadDeskParts {
   readonly patienceMs: number;
 }
 
+/**
+ * After so many times that patience a read is let go whose index the state has not reached: a replica that is cut off
+ * would gather the askings of clients that went elsewhere long ago.
+ */
+const hopelessAfter = 4;
+
 type Read = ReplicaMessage & { readonly type: 'read' };
 
 export class ReadDesk {
@@ -101,7 +107,9 @@ export class ReadDesk {
   tick(): void {
     const { clock, epochs, patienceMs } = this.#parts;
     if (epochs().isMoving) return;
-    for (const read of this.#reads.refuseOlder(clock.nowMs() - patienceMs)) this.#refuse(read);
+    const nowMs = clock.nowMs();
+    for (const read of this.#reads.refuseOlder(nowMs - patienceMs, nowMs - hopelessAfter * patienceMs))
+      this.#refuse(read);
   }
 
   /** The present epoch has ended: what it confirmed beyond its end does not hold. */

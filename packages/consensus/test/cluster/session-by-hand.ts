@@ -1,5 +1,12 @@
 /** A session whose replicas and whose time are played by hand. */
-import { type ActorRef, type Clock, type CodedError, encodeValue, type NodeId } from '@quorate/core';
+import {
+  type ActorRef,
+  type Clock,
+  type CodedError,
+  encodeValue,
+  type NodeId,
+  seededRandom,
+} from '@quorate/core';
 import { Errands } from '../../src/cluster/errands.ts';
 import { LeaderView } from '../../src/cluster/leader-view.ts';
 import { Session, type SessionParts } from '../../src/cluster/session.ts';
@@ -77,7 +84,8 @@ export class SessionByHand {
       tell: (wire) => void this.asked.push({ node, message: decodeReplicaMessage(wire) }),
       ask: () => Promise.reject(new Error('nobody asks here')),
     });
-    this.errands = new Errands({ clock, view, replica, firstRequest: 1, patienceMs: 600, backOffMs: 25 });
+    const pace = { firstRequest: 1, random: seededRandom(1), patienceMs: 600, backOffMs: 25 };
+    this.errands = new Errands({ clock, view, replica, ...pace });
     this.session = new Session(name, {
       clock,
       errands: this.errands,
@@ -134,7 +142,11 @@ export class SessionByHand {
   }
 
   /** Refuses for now. */
-  refuse({ request, node }: Question, code: 'ERR_NOT_LEADER' | 'ERR_OUTCOME_UNKNOWN', hint?: string): void {
+  refuse(
+    { request, node }: Question,
+    code: 'ERR_NOT_LEADER' | 'ERR_OUTCOME_UNKNOWN' | 'ERR_OVERLOADED',
+    hint?: string,
+  ): void {
     this.#refuse(node, { request, code, leader: hint as NodeId | undefined, isFinal: false });
   }
 

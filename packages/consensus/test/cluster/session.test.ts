@@ -243,6 +243,30 @@ describe('batches', () => {
   });
 });
 
+test('batches that were refused together are not asked again together', () => {
+  hand.leads('a');
+  hand.session.propose('x').catch(() => undefined);
+  hand.answerOpening();
+  const one = hand.next();
+  hand.session.propose('y').catch(() => undefined);
+  const other = hand.next();
+  for (const batch of [one, other]) hand.refuse(batch, 'ERR_OVERLOADED');
+  for (let refusals = 1; refusals < 5; refusals++) {
+    hand.clock.advance(600);
+    const again = [hand.next(), hand.next()];
+    hand.asked = [];
+    for (const batch of again) hand.refuse(batch, 'ERR_OVERLOADED');
+  }
+  const askedAtMs: number[] = [];
+  for (let ms = 0; ms <= 600; ms += 10) {
+    for (const _ of hand.asked.splice(0)) askedAtMs.push(ms);
+    hand.clock.advance(10);
+  }
+  expect(askedAtMs).toHaveLength(2);
+  expect(new Set(askedAtMs).size).toBe(2);
+  expect(Math.min(...askedAtMs)).toBeGreaterThanOrEqual(300);
+});
+
 describe('a name that another holder has taken', () => {
   test('is not taken back: what waits is refused, and so is whatever comes', async () => {
     hand = new SessionByHand('worker');

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type ClusterSettings, ProtocolCluster } from '../../src/conformance/cluster.ts';
 import type { MultiPaxosMessage } from '../../src/multi-paxos/message.ts';
 import { multiPaxos } from '../../src/multi-paxos/multi-paxos.ts';
+import { accept, ballot, entry, heartbeat, Member } from './member.ts';
 
 type State = ReturnType<typeof multiPaxos.start>;
 type Message = MultiPaxosMessage;
@@ -183,4 +184,18 @@ describe('a silent group', () => {
     cluster.run(1_000);
     expect(sentWithin(cluster, 5_000)).toBe(0);
   });
+});
+
+test('who rests and learns what a later leader had chosen waits for that one as for any, and then stands', () => {
+  const acceptor = new Member('b', ['a', 'b', 'c'], { quiesces: true });
+  const passed = ballot(1, 0);
+  acceptor.receive('a', accept(passed, [entry(1, passed, 'x')]));
+  acceptor.receive('a', heartbeat(passed, 1, 1, true));
+  acceptor.sync();
+  acceptor.pass(5_000);
+  expect(acceptor.take('canvass')).toEqual([]);
+  acceptor.receive('c', { type: 'catch-up', entries: [entry(2, ballot(2, 2), 'y')] });
+  acceptor.sync();
+  acceptor.pass(310);
+  expect(acceptor.take('canvass').map(({ to }) => to)).toEqual(expect.arrayContaining(['a', 'c']));
 });

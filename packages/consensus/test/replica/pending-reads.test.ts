@@ -60,7 +60,7 @@ test('a read whose confirmation never comes is let go after a while', () => {
   const reads = new PendingReads();
   reads.ask(read(1), 10);
   reads.ask(read(2), 20);
-  expect(reads.refuseOlder(20)).toEqual([read(1)]);
+  expect(reads.refuseOlder(20, 0)).toEqual([read(1)]);
   expect(reads.refuseAll()).toEqual([read(2)]);
 });
 

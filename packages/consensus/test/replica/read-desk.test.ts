@@ -92,6 +92,20 @@ describe('a read that asks for no more than this state', () => {
     expect(client.told()).toEqual(['1: answers']);
   });
 
+  test('is let go when the state does not get there for long, so that a replica cut off does not gather them', () => {
+    const { is, desk, client, read } = setUp();
+    read(1, 'session', { atLeast: 6 });
+    is.nowMs = 4 * patienceMs;
+    desk.tick();
+    expect(client.told()).toEqual([]);
+    is.nowMs += 1;
+    desk.tick();
+    expect(client.told()).toEqual([expect.stringContaining('1: refused ERR_NOT_LEADER')]);
+    is.applied = 6;
+    desk.serve();
+    expect(client.told()).toEqual([]);
+  });
+
   test('waits while the state is being replaced', () => {
     const { is, desk, client, read } = setUp();
     is.readable = false;

@@ -24,6 +24,9 @@ function appointed(trial: Trial): void {
       cluster.input(chosen, { type: 'tick' });
       must(cluster.status(chosen).role === 'leader', `${chosen} leads after one step`);
       must(cluster.propose(chosen, 'first words').type === 'accepted', 'and takes proposals');
+      const hasty = clusterOf(trial, nodes, { appointed: chosen });
+      must(hasty.propose(chosen, 'at once').type === 'accepted', 'a proposal may be its first step');
+      must(settle(hasty) === chosen, 'and the others follow it all the same');
       must(settle(cluster) === chosen, 'the others follow it');
       must(cluster.committedTexts(chosen).join() === 'first words', 'and what it took is committed');
     }
