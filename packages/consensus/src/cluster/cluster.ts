@@ -75,7 +75,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   readonly faults: ClusterFaults;
   readonly #parts: Parts;
   readonly #clients: GroupClients;
-  readonly #groups = new Map<number, Group>();
+  readonly #groups = new Map<number, Group<D>>();
   readonly #events: EventEmitter;
   readonly #epochs: EpochControl;
   readonly #down = new Set<string>();
@@ -198,10 +198,10 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     let group = this.#groups.get(number);
     if (group === undefined) {
       const client = this.#clients.of(number);
-      group = new Group({ number, client, epochs: this.#epochs, status: () => this.#statusOf(client) });
+      group = new Group<D>({ number, client, epochs: this.#epochs, status: () => this.#statusOf(client) });
       this.#groups.set(number, group);
     }
-    return group as unknown as Group<D>;
+    return group;
   }
 
   /** See {@link Group.propose}. */

@@ -28,13 +28,16 @@ export interface ReconfigurationParts {
 }
 
 interface Pending {
+  /** In whose name the STOP is proposed, or will be. */
   asker: Asker;
+  /** Whoever has asked again since the STOP was proposed: the log answers the one before. */
+  askedAgain: Asker | undefined;
   readonly change: EpochChange;
   readonly untilMs: number;
   /** This node could run the algorithm. */
   isRunnable: boolean;
-  /** The STOP is in the log. */
-  isProposed: boolean;
+  /** What the STOP says that is in the log. */
+  proposed: NextEpoch | undefined;
 }
 
 interface LearnerProgress {
@@ -55,7 +58,7 @@ export class Reconfiguration {
 
   /** A STOP was proposed, and it is not known yet what became of it. */
   get isSealing(): boolean {
-    return this.#pending?.isProposed ?? false;
+    return this.#pending?.proposed !== undefined;
   }
 
   /** A client wants `change`. This replica leads. */
@@ -68,18 +71,15 @@ export class Reconfiguration {
     if (pending !== undefined) {
       if (!isSameChange(pending.change, change))
         return refuse(asker, 'ERR_OVERLOADED', 'another change of the epoch is under way', undefined);
-      if (asker.request === pending.asker.request) return;
-      // Only the newest asking is answered in the end, so the one before must not look as if it could be.
-      refuse(pending.asker, 'ERR_OVERLOADED', 'asked again meanwhile', undefined);
-      pending.asker = asker;
-      return;
+      return this.#askedAgain(pending, asker);
     }
     const begun: Pending = {
       asker,
+      askedAgain: undefined,
       change,
       untilMs: this.#parts.nowMs() + withinMs,
       isRunnable: false,
-      isProposed: false,
+      proposed: undefined,
     };
     this.#pending = begun;
     this.#parts.tryAlgorithm(change.algorithm).then(
@@ -107,33 +107,60 @@ export class Reconfiguration {
 
   /** The protocol did not take the STOP: the lead is being handed over, or too much is under way. */
   stopRefused(): void {
-    if (this.#pending !== undefined) this.#pending.isProposed = false;
+    if (this.#pending !== undefined) this.#pending.proposed = undefined;
   }
 
   tick(): void {
     const pending = this.#pending;
-    if (pending === undefined || pending.isProposed) return;
+    if (pending === undefined || pending.proposed !== undefined) return;
     // Again, if it was refused: that may be over by now.
     if (this.#parts.nowMs() < pending.untilMs) return this.#proposeIfReady();
     this.#pending = undefined;
     const missing = this.#joiners(pending.change).filter((node) => !this.#mayJoin(node));
     const why = missing.length > 0 ? `${missing.join(', ')} did not catch up in time` : 'no quorum in time';
-    reject(pending.asker, 'ERR_NO_QUORUM', `the epoch was not changed: ${why}`);
+    for (const asker of askersOf(pending))
+      reject(asker, 'ERR_NO_QUORUM', `the epoch was not changed: ${why}`);
   }
 
-  /** The epoch has ended, by this STOP or by another. */
+  /** The epoch has ended, by this STOP or by another, or this replica has nothing to do with it any more. */
   ended(): void {
-    this.#pending = undefined;
-    this.#learners.clear();
+    this.#end(this.#pending?.proposed?.appointed);
   }
 
   /** This replica leads no more. Of a STOP that was proposed the next leader decides. */
   deposed(code: ErrorCode, leader: NodeId | undefined): void {
     const pending = this.#pending;
-    this.ended();
-    // Whoever waits for a proposed STOP is told by what waits for the log.
-    if (pending !== undefined && !pending.isProposed)
-      refuse(pending.asker, code, 'the leader was deposed before it ended the epoch', leader);
+    this.#end(leader);
+    if (pending === undefined || pending.proposed !== undefined) return;
+    for (const asker of askersOf(pending))
+      refuse(asker, code, 'the leader was deposed before it ended the epoch', leader);
+  }
+
+  /**
+   * Whoever waits for a proposed STOP is told by what waits for the log. Whoever has asked again since is not known
+   * there, and is told here where to ask: left without an answer it would go on waiting for one.
+   */
+  #end(leader: NodeId | undefined): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    this.#learners.clear();
+    if (pending?.proposed === undefined || pending.askedAgain === undefined) return;
+    refuse(pending.askedAgain, 'ERR_OUTCOME_UNKNOWN', 'the epoch has ended, or its leader was deposed', leader);
+  }
+
+  /** The same client wants the same change. */
+  #askedAgain(pending: Pending, asker: Asker): void {
+    if (askersOf(pending).some(({ request }) => request === asker.request)) return;
+    // Only the newest asking is answered in the end, so the one before must not look as if it could be. But one in
+    // whose name the STOP is in the log may take effect: to refuse it would be a lie.
+    if (pending.proposed === undefined) {
+      refuse(pending.asker, 'ERR_OVERLOADED', 'asked again meanwhile', undefined);
+      pending.asker = asker;
+      return;
+    }
+    if (pending.askedAgain !== undefined)
+      refuse(pending.askedAgain, 'ERR_OVERLOADED', 'asked again meanwhile', undefined);
+    pending.askedAgain = asker;
   }
 
   #answerAtOnce(asker: Asker, epoch: Epoch, change: EpochChange): void {
@@ -162,12 +189,12 @@ export class Reconfiguration {
 
   #proposeIfReady(): void {
     const pending = this.#pending;
-    if (pending === undefined || pending.isProposed || !pending.isRunnable) return;
+    if (pending === undefined || pending.proposed !== undefined || !pending.isRunnable) return;
     const { change } = pending;
     const joiners = this.#joiners(change);
     if (!joiners.every((node) => this.#mayJoin(node))) return;
-    pending.isProposed = true;
-    this.#parts.propose(pending.asker, this.#next(change, joiners));
+    pending.proposed = this.#next(change, joiners);
+    this.#parts.propose(pending.asker, pending.proposed);
   }
 
   #next(change: EpochChange, joiners: readonly NodeId[]): NextEpoch {
@@ -183,6 +210,10 @@ export class Reconfiguration {
     const appointed = appointLeader(members, { leader: node, formerMembers });
     return { number: present.number + 1, algorithm, acceptQuorum, members, disks, appointed };
   }
+}
+
+function askersOf({ asker, askedAgain }: Pending): readonly Asker[] {
+  return askedAgain === undefined ? [asker] : [asker, askedAgain];
 }
 
 /** Whether the epoch is what the change asks for, so that there is nothing to do. */

@@ -227,6 +227,37 @@ describe('a second order', () => {
     expect(proposed.map(({ asker }) => asker.request)).toEqual([2]);
   });
 
+  test('for the same, when the STOP is in the log, leaves the first to wait for it, and is told when that is over', async () => {
+    const { client, order, proposed, reconfiguration } = setUp();
+    await order(1, toPaxos);
+    await order(2, toPaxos);
+    await order(3, toPaxos);
+    await order(3, toPaxos);
+    expect(proposed.map(({ asker }) => asker.request)).toEqual([1]);
+    expect(client.told()).toEqual(['2: refused ERR_OVERLOADED']);
+    reconfiguration.ended();
+    // Of the first the log tells; the last would wait for ever for an answer that goes to another number.
+    expect(client.told()).toEqual(['3: refused ERR_OUTCOME_UNKNOWN, ask a']);
+  });
+
+  test('for the same, when the STOP is in the log of a leader that is deposed, is told who leads now', async () => {
+    const { client, order, reconfiguration } = setUp();
+    await order(1, toPaxos);
+    await order(2, toPaxos);
+    reconfiguration.deposed('ERR_NOT_LEADER', node('b'));
+    expect(client.told()).toEqual(['2: refused ERR_OUTCOME_UNKNOWN, ask b']);
+  });
+
+  test('for the same shares the end of the first, when the STOP was refused and there is no time left', async () => {
+    const { at, client, order, reconfiguration } = setUp();
+    await order(1, toPaxos);
+    await order(2, toPaxos);
+    reconfiguration.stopRefused();
+    at.nowMs = 1_000;
+    reconfiguration.tick();
+    expect(client.told()).toEqual(['1: rejected ERR_NO_QUORUM', '2: rejected ERR_NO_QUORUM']);
+  });
+
   test('may follow one that no node could run', async () => {
     const { client, order, proposed } = setUp();
     await order(1, change({ algorithm: 'broken' }));
