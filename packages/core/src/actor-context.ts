@@ -26,6 +26,7 @@ export interface ActorContextHost {
   ): Cell;
   watch(watcher: string, target: Party): void;
   unwatch(watcher: string, target: Party): void;
+  incarnationOf(peer: NodeId): number | undefined;
 }
 
 /** What belongs to one life. */
@@ -65,6 +66,7 @@ export function contextFor(cell: Cell, host: ActorContextHost): LifeResources {
       watched.delete(address);
       host.unwatch(cell.name, parseAddress(address));
     },
+    incarnationOf: (peer) => host.incarnationOf(peer),
     timers,
     log: host.log,
     clock: host.clock,

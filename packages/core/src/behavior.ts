@@ -72,6 +72,11 @@ export interface ActorContext {
   /** Asks for a `terminated` signal when that actor ends. Watching twice is watching once. */
   watch(ref: ActorRef): void;
   unwatch(ref: ActorRef): void;
+  /**
+   * Which life of `peer` the link from here leads to; undefined while none leads there, and for this node. A signal
+   * may be handled after messages of the next life: beside its own `incarnation` this says whether it is old.
+   */
+  incarnationOf(peer: NodeId): number | undefined;
   readonly timers: ActorTimers;
   /** Messages that wait in this actor's mailbox now. */
   mailboxDepth(): number;

@@ -353,6 +353,10 @@ export class NodeRuntime implements Courier, CellHost {
     }
   }
 
+  incarnationOf(peer: NodeId): number | undefined {
+    return this.#router.incarnationOf(peer);
+  }
+
   #turnSoon(): void {
     if (this.#isTurnDue || this.#isStopped) return;
     this.#isTurnDue = true;

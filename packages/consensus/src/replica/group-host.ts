@@ -125,8 +125,17 @@ export class GroupHost {
     this.#watched.delete(peer);
   }
 
-  /** The thread of `peer` has ended. */
-  peerDown(peer: NodeId): void {
+  /**
+   * The thread of `peer` has ended, in its life number `ended`; `present` is the one that can be reached now, if any.
+   *
+   * The hint voids the loyalty that a lease counts on, which is safe for the life that ended and no other. News that
+   * is handled late, after the peer has come back and perhaps leads again, says no more than that it was away.
+   */
+  threadEnded(
+    peer: NodeId,
+    { ended, present }: { readonly ended: number; readonly present: number | undefined },
+  ): void {
+    if (present !== undefined && present > ended) return this.#peerSilent(peer, this.#parts.replicas);
     for (const replica of this.#parts.replicas) {
       this.#awake.add(replica);
       guarded(replica, () => replica.peerDown(peer));

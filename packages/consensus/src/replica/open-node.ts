@@ -208,7 +208,12 @@ function nodeBehavior(
       const { node } = parseAddress(signal.address);
       host.watchEnded(node);
       // Only the end of the thread counts: silence, or an actor that ended, is no evidence.
-      if (signal.reason === 'node-down') host.peerDown(node);
+      if (signal.reason !== 'node-down') return;
+      invariant(
+        signal.incarnation !== undefined,
+        'whoever tells of the end of a thread knows which life it was',
+      );
+      host.threadEnded(node, { ended: signal.incarnation, present: context.incarnationOf(node) });
     },
     // By now the replicas have stopped, and nothing is written any more.
     stopped: close,

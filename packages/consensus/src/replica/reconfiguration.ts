@@ -145,7 +145,12 @@ export class Reconfiguration {
     this.#pending = undefined;
     this.#learners.clear();
     if (pending?.proposed === undefined || pending.askedAgain === undefined) return;
-    refuse(pending.askedAgain, 'ERR_OUTCOME_UNKNOWN', 'the epoch has ended, or its leader was deposed', leader);
+    refuse(
+      pending.askedAgain,
+      'ERR_OUTCOME_UNKNOWN',
+      'the epoch has ended, or its leader was deposed',
+      leader,
+    );
   }
 
   /** The same client wants the same change. */

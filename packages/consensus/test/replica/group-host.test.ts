@@ -172,10 +172,20 @@ test('the end of a thread is told to all, and whoever is heard again is watched 
   host.receive(alive(1), from('b'));
   expect(watched).toEqual(['b/node']);
   host.watchEnded(b);
-  host.peerDown(b);
+  host.threadEnded(b, { ended: 3, present: undefined });
   expect(told()).toEqual([['b down'], ['b down']]);
   host.receive(alive(2), from('b'));
   expect(watched).toEqual(['b/node', 'b/node']);
+});
+
+test.each([
+  { present: undefined, told: 'b down' },
+  { present: 3, told: 'b down' },
+  { present: 4, told: 'b silent' },
+])('the end of life 3, while life $present can be reached, is told as: $told', ({ present, told: line }) => {
+  const { host, told } = hostOf(1);
+  host.threadEnded(b, { ended: 3, present });
+  expect(told()).toEqual([[line]]);
 });
 
 test('a replica that throws is stopped with its reason, and the others go on', () => {
