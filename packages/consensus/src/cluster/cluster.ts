@@ -12,7 +12,6 @@ import {
   CodedError,
   type ErrorCode,
   errorToData,
-  hasCode,
   type Log,
   type LogFields,
   messageOf,
@@ -36,7 +35,7 @@ import type { NodeArgument } from './node-actor.ts';
 import { type CheckedOptions, type ClusterOptions, checkOptions, clientNodeName } from './options.ts';
 import type { QueryOptions } from './queries.ts';
 import type { Session } from './session.ts';
-import { openedInTime } from './start-patience.ts';
+import { openedInTime, requireOpened } from './start-patience.ts';
 import type { CallOptions } from './waiting-call.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: stands for a definition of any types
@@ -128,14 +127,16 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
    * leader may be elected a moment later; calls wait for it. A directory that holds data is resumed: what
    * it says of algorithm, members and groups wins over the options, and a `warning` event says so. A node whose
    * disk is broken is left out, with a `warning`, as long as a majority can do without it. Once a majority has
-   * recovered, a node whose disk does not answer is waited for 5 s; it joins when it does.
+   * recovered, a node whose disk does not answer is waited for 5 s; it joins when it does. For the majority itself
+   * `startTimeoutMs` is the limit.
    *
    * @throws CodedError
    * - `ERR_OPTION_INVALID`: names the option, its value, and what is allowed.
    * - `ERR_MODULE_INVALID`: the state machine or the protocol cannot be loaded, or is none.
    * - `ERR_DIRECTORY_IN_USE`: another process holds it. `ERR_FOREIGN_DATA`: it belongs to another cluster, node or
    *   version of the state machine.
-   * - `ERR_LOG_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_FAILED`: of so many nodes that no majority is left.
+   * - `ERR_LOG_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_FAILED`: of so many nodes that no majority is left; the last also
+   *   when no majority has opened its disk in time, and then it names those that have not.
    * - `ERR_STOPPED`: a node's thread ended while it came up.
    */
   static async start<D extends AnyDefinition = StateMachineDefinition>(
@@ -180,7 +181,8 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       return cluster;
     } catch (error) {
       await system?.stop();
-      await withdraw();
+      // A thread that a disk holds may write there yet, and would leave data of a cluster that has no name.
+      if (system === undefined || system.hanging.length === 0) await withdraw();
       await (system === undefined ? release() : releaseAfter(system, release));
       throw error;
     }
@@ -324,29 +326,25 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   /** @returns what to warn of: nodes that cannot serve, or not yet, while a majority can */
   async #openNodes(): Promise<string[]> {
     const { nodes, identity } = this.#epochs;
+    const { startTimeoutMs: limitMs } = this.#parts.options;
     const needed = majoritySize(identity.members.length);
-    const opening = nodes.map((node) => this.#openNode(node));
-    const outcomes = await openedInTime(opening, needed, slowDiskMs);
-    const warnings: string[] = [];
-    let serving = nodes.length;
-    for (const [at, outcome] of outcomes.entries()) {
-      const node = nodes[at] as NodeId;
-      if (outcome === undefined) {
-        warnings.push(
-          `node ${node} has not opened its disk in ${slowDiskMs} ms: the others serve without it`,
-        );
-        opening[at]?.catch((error) => this.#emit('warning', { message: this.#noteUnopened(node, error) }));
-      } else if (outcome.status === 'rejected') {
-        warnings.push(this.#noteUnopened(node, outcome.reason));
-        serving--;
-        const isOfItsDisk = ['ERR_LOG_CORRUPT', 'ERR_DISK_FULL', 'ERR_DISK_FAILED'].some((code) =>
-          hasCode(outcome.reason, code as ErrorCode),
-        );
-        // A quorum can do without a node whose disk is broken; anything else is wrong with all of them.
-        if (!isOfItsDisk || serving < needed) throw outcome.reason;
-      }
-    }
-    return warnings;
+    const openings = nodes.map((node) => ({
+      node,
+      opened: this.#openNode(node),
+      isMember: identity.members.includes(node),
+    }));
+    const outcomes = await openedInTime(openings, needed, { slowMs: slowDiskMs, limitMs });
+    requireOpened(openings, outcomes, { needed, limitMs });
+    return openings.flatMap(({ node, opened }, at) => {
+      const outcome = outcomes[at];
+      if (outcome?.status === 'fulfilled') return [];
+      if (outcome?.status === 'rejected') return [this.#noteUnopened(node, outcome.reason)];
+      opened.catch((error) => {
+        if (this.#stopping !== undefined) return;
+        this.#emit('warning', { message: this.#noteUnopened(node, error) });
+      });
+      return [`node ${node} has not opened its disk in ${slowDiskMs} ms: the others serve without it`];
+    });
   }
 
   #noteUnopened(node: string, error: unknown): string {

@@ -50,7 +50,12 @@ export interface ClusterOptions {
   readonly snapshotEveryBytes?: number;
   /** Size of one file of the log; 4 KiB to 1 GiB. Default 64 MiB. */
   readonly segmentBytes?: number;
-  /** How long `stop` may take, at least 1,000. Default 10,000. */
+  /**
+   * How long `Cluster.start` waits for a majority of the nodes to recover what is on their disks; whole milliseconds,
+   * 1,000 to 86,400,000. A long log takes long. Default 60,000.
+   */
+  readonly startTimeoutMs?: number;
+  /** How long `stop` may take; whole milliseconds, 1,000 to 600,000. Default 10,000. */
   readonly stopTimeoutMs?: number;
 }
 
@@ -62,6 +67,7 @@ export interface CheckedOptions {
   readonly stateMachine: URL;
   readonly storage: 'memory' | ClusterStorage;
   readonly tuning: ReplicaTuning;
+  readonly startTimeoutMs: number;
   readonly stopTimeoutMs: number;
 }
 
@@ -78,6 +84,7 @@ const optionNames = new Set([
   'peerDownHints',
   'snapshotEveryBytes',
   'segmentBytes',
+  'startTimeoutMs',
   'stopTimeoutMs',
 ]);
 
@@ -99,7 +106,8 @@ export function checkOptions(options: ClusterOptions): CheckedOptions {
     stateMachine: checkModule(options.stateMachine),
     storage: checkStorage(options.storage),
     tuning: checkTuning(options),
-    stopTimeoutMs: checkStopTimeout(options.stopTimeoutMs ?? 10_000),
+    startTimeoutMs: checkTimeout('startTimeoutMs', options.startTimeoutMs ?? 60_000, 86_400_000),
+    stopTimeoutMs: checkTimeout('stopTimeoutMs', options.stopTimeoutMs ?? 10_000, 600_000),
   };
 }
 
@@ -201,10 +209,9 @@ function checkTuning(options: ClusterOptions): ReplicaTuning {
   };
 }
 
-function checkStopTimeout(stopTimeoutMs: number): number {
-  if (Number.isSafeInteger(stopTimeoutMs) && stopTimeoutMs >= 1_000 && stopTimeoutMs <= 600_000)
-    return stopTimeoutMs;
-  throw optionInvalid('stopTimeoutMs', stopTimeoutMs, 'a whole number of milliseconds in 1000..600000');
+function checkTimeout(option: string, timeoutMs: number, maxMs: number): number {
+  if (Number.isSafeInteger(timeoutMs) && timeoutMs >= 1_000 && timeoutMs <= maxMs) return timeoutMs;
+  throw optionInvalid(option, timeoutMs, `a whole number of milliseconds in 1000..${maxMs}`);
 }
 
 function checkFlag(option: string, value: boolean | undefined, byDefault: boolean): boolean {

@@ -58,6 +58,8 @@ describe('options', () => {
     ['snapshotEveryBytes', { snapshotEveryBytes: 1 }, 'a whole number of bytes'],
     ['segmentBytes', { segmentBytes: 2 ** 31 }, 'a whole number of bytes'],
     ['segmentBytes', { segmentBytes: '64M' }, 'a whole number of bytes'],
+    ['startTimeoutMs', { startTimeoutMs: 0 }, '1000..86400000'],
+    ['stopTimeoutMs', { stopTimeoutMs: 1e9 }, '1000..600000'],
     ['elections', { elections: true }, 'algorithm, nodes'],
   ])('%s: %j is refused, with what is allowed', async (option, options, allowed) => {
     const wrong = { stateMachine, storage: 'memory', ...options } as unknown as ClusterOptions;

@@ -163,6 +163,27 @@ test('a start does not wait for a disk that the kernel holds, and its node joins
   await nodeIs(cluster, 'c', (status) => status.role === 'follower' && status.appliedIndex >= appliedIndex);
 });
 
+test('a start whose majority of disks the kernel holds ends in time, and says which', async () => {
+  const storage = { directory: temporaryDirectory() };
+  const before = await startLedger({ nodes, storage });
+  await before.propose('before', { timeoutMs });
+  await before.stop();
+  const releases = ['b', 'c', 'd'].map((node) => hold(storage.directory, node, 'writevSync'));
+  const startTimeoutMs = 3_000;
+  const startMs = performance.now();
+  const started = startLedger({ nodes, storage, stopTimeoutMs, startTimeoutMs });
+  await expect(started).rejects.toMatchObject({
+    code: 'ERR_DISK_FAILED',
+    message: expect.stringMatching(/: .*\bb, c, d\b.* did not answer$/),
+  });
+  expect(performance.now() - startMs).toBeLessThan(startTimeoutMs + stopTimeoutMs + 2_000);
+  await Promise.all(releases.map((release) => release()));
+  const again = await eventually('the directory is free', () =>
+    startLedger({ nodes, storage }).catch(() => undefined),
+  );
+  expect(await countsOf(again)).toEqual(new Map([['before', 1]]));
+});
+
 test('a process that ends while the kernel holds a disk does not stay for it', async () => {
   const directory = temporaryDirectory();
   const program = fileURLToPath(new URL('./processes/stop-with-hung-disk.mjs', import.meta.url));
