@@ -200,7 +200,7 @@ describe.each(['raft', 'multi-paxos'])('%s', (algorithm) => {
     },
   );
 
-  test('a machine that is wrong on one node is stopped there, and the others go on', async () => {
+  test('scenario 42: a machine that is wrong on one node is stopped there, and the others go on', async () => {
     const { stopped, acknowledged, refusal } = await run(algorithm, ({ node, random }) =>
       summing((sum) => (node === 'b' ? random.next() : sum)),
     );
@@ -223,7 +223,7 @@ describe.each(['raft', 'multi-paxos'])('%s', (algorithm) => {
     for (const error of stopped.values()) expect(error).toEqual(diverged);
   });
 
-  test('one that its own snapshot does not bring back is stopped when it is restored', async () => {
+  test('scenario 42: one that its own snapshot does not bring back is stopped when it is restored', async () => {
     const { stopped } = await run(algorithm, lossy, { crashes: [200] });
     expect(stopped.size).toBeGreaterThan(0);
     for (const error of stopped.values()) {

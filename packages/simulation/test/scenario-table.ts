@@ -1,7 +1,10 @@
 /**
  * The public table of scenarios in `docs/TRACK-RECORD.md`: one row each, from the transcripts themselves, from the
- * list of guards that are taken out, and from the few that are named tests.
+ * list of guards that are taken out, from the few that are named tests, and from the tests beside them that say in
+ * their names which scenario they show.
  */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { readScenario, scenarioNames } from '../src/scenario/catalogue.ts';
 import { plantedGuards } from './guards/planted-guards.ts';
 
@@ -46,7 +49,38 @@ const namedTests: readonly {
 /** Between these lines stands what {@link scenarioTable} gives. */
 export const tableMarks = ['<!-- scenarios: begin -->', '<!-- scenarios: end -->'] as const;
 
+const packages = resolve(import.meta.dirname, '../..');
+
+/** Files of tests by the numbers of the scenarios that these are named after: `scenario 30 and 40: ...`. */
+function testsByNumber(): ReadonlyMap<number, readonly string[]> {
+  const found = new Map<number, string[]>();
+  const files = readdirSync(packages)
+    .flatMap((name) => filesBelow(join(packages, name, 'test')))
+    .filter((path) => path.endsWith('.test.ts'));
+  for (const path of files.sort()) {
+    for (const [, numbers = ''] of readFileSync(path, 'utf8').matchAll(/'scenario ([\d and]+):/g)) {
+      for (const number of numbers.split(' and ').map(Number)) {
+        const shown = found.get(number) ?? [];
+        found.set(number, shown);
+        const short = path.slice(packages.length + 1);
+        if (!shown.includes(short)) shown.push(short);
+      }
+    }
+  }
+  return found;
+}
+
+function filesBelow(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name));
+  } catch {
+    // A package without tests, or a file that is no package.
+    return [];
+  }
+}
+
 export function scenarioTable(): string {
+  const tests = testsByNumber();
   const transcripts = scenarioNames().map((name) => {
     const { title, source, protocols } = readScenario(name);
     const guards = plantedGuards.filter(({ scenario }) => scenario === name).map(({ guard }) => guard);
@@ -61,11 +95,13 @@ export function scenarioTable(): string {
   const named = namedTests.map((test) => ({ ...test, shown: `npx vitest run ${test.file}` }));
   const rows = [...transcripts, ...named]
     .sort((one, other) => Number.parseInt(one.title, 10) - Number.parseInt(other.title, 10))
-    .map(({ title, source, protocols, shown, guard }) =>
-      [title, source, protocols.join(', '), `\`${shown}\``, guard === '' ? 'none alone' : guard]
+    .map(({ title, source, protocols, shown, guard }) => {
+      const beside = (tests.get(Number.parseInt(title, 10)) ?? []).map((file) => `\`${file}\``);
+      const by = [`\`${shown}\``, ...beside].join(', ');
+      return [title, source, protocols.join(', '), by, guard === '' ? 'none alone' : guard]
         .map((cell) => cell.replaceAll('|', '\\|'))
-        .join(' | '),
-    );
+        .join(' | ');
+    });
   return [
     '| scenario | source | protocols | shown by | the guard, and what is done without it |',
     '|---|---|---|---|---|',

@@ -438,7 +438,7 @@ describe('scenario 39: a disk that is full', () => {
   );
 });
 
-describe('scenario 41: the disks of two nodes, swapped', () => {
+describe('scenario 41: the disk of another node or cluster', () => {
   const directory = '/a';
   const node = (name: string) =>
     openNodeDirectory({ fileSystem: memory, directory, clusterId: 'c', node: name, diskId: `disk-${name}` });
@@ -449,6 +449,17 @@ describe('scenario 41: the disks of two nodes, swapped', () => {
       code: 'ERR_FOREIGN_DATA',
       details: { what: 'node', found: 'a', expected: 'b' },
     });
+  });
+
+  test('a directory of another cluster: the superblock names that, though the node is called the same', async () => {
+    await node('a');
+    const before = memory.image('/a/superblock.json');
+    const own = { fileSystem: memory, directory, clusterId: 'another', node: 'a', diskId: 'disk-a' };
+    await expect(openNodeDirectory(own)).rejects.toMatchObject({
+      code: 'ERR_FOREIGN_DATA',
+      details: { what: 'cluster', found: 'c', expected: 'another' },
+    });
+    expect(memory.image('/a/superblock.json')).toEqual(before);
   });
 
   test('the logs alone: each segment names the disk it was made for', async () => {

@@ -45,7 +45,7 @@ describe.each(algorithms)('%s', (algorithm) => {
     ['one bit of an acknowledged record', 10_000_000, rotRecord],
     ['its snapshots', 16_384, rotSnapshots],
   ] as const)(
-    'scenarios 36 and 37: a member that has lost %s is refused, and votes again once it is replaced',
+    'scenario 36 and 37: a member that has lost %s is refused, and votes again once it is replaced',
     async (_, snapshotEveryBytes, rot) => {
       const directory = temporaryDirectory();
       const options = { algorithm, nodes: 3, storage: { directory }, snapshotEveryBytes };

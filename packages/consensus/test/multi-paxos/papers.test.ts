@@ -500,7 +500,7 @@ describe('who learns of a choice forsakes the leaders before it', () => {
     expect(member.take('accepted')).toEqual([]);
   });
 
-  test('an installed snapshot keeps what was accepted above it', () => {
+  test('scenario 34: an installed snapshot keeps what was accepted above it', () => {
     const member = new Member();
     member.receive(
       'a',

@@ -397,7 +397,7 @@ describe('replication', () => {
     expectAll(cluster, [...Array.from({ length: 8 }, (_, at) => `t${at}`), 'more']);
   });
 
-  test('an older snapshot changes nothing', () => {
+  test('scenario 34: an older snapshot changes nothing', () => {
     const cluster = clusterOf(3);
     cluster.elect('n1');
     for (let at = 0; at < 5; at++) cluster.propose('n1', `t${at}`);
@@ -428,7 +428,7 @@ describe('replication', () => {
     );
   });
 
-  test('alone, nothing is chosen before it is durable', () => {
+  test('scenario 40: alone, nothing is chosen before it is durable', () => {
     const cluster = clusterOf(1);
     expect(cluster.runUntil(() => cluster.leader() === 'n1', 50)).toBe(true);
     cluster.holdDisk('n1');

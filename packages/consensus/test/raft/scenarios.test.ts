@@ -172,7 +172,7 @@ describe('elections and the commit rule', () => {
     }
   });
 
-  test('a single server acknowledges nothing that a crash could take', () => {
+  test('scenario 40: a single server acknowledges nothing that a crash could take', () => {
     const cluster = clusterOf(1);
     cluster.elect('n1');
     cluster.holdDisk('n1');
@@ -437,7 +437,7 @@ describe('leadership transfer', () => {
 });
 
 describe('snapshots', () => {
-  test('a follower with a conflicting tail takes the snapshot, and no second one', () => {
+  test('scenario 34: a follower with a conflicting tail takes the snapshot, and no second one', () => {
     const cluster = clusterOf(3);
     cluster.elect('n1');
     cluster.partition(['n1'], ['n2', 'n3']);
@@ -457,7 +457,7 @@ describe('snapshots', () => {
     expect(snapshots).toBe(1);
   });
 
-  test('a follower that compacted further than the leader keeps what it has', () => {
+  test('scenario 34: a follower that compacted further than the leader keeps what it has', () => {
     const cluster = clusterOf(3);
     cluster.elect('n1');
     cluster.propose('n1', 'a', 'b');

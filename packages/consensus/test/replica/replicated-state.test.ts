@@ -151,7 +151,7 @@ describe('whatever apply does', () => {
 });
 
 describe('a snapshot', () => {
-  test('restores state, position, time and sessions, as of its call, though applying went on', async () => {
+  test('scenario 35: restores state, position, time and sessions, as of its call, though applying went on', async () => {
     const state = opened();
     state.apply(entry(2, batch(1, [{ add: 1 }]), 7_000));
     const chunks = state.snapshot();
