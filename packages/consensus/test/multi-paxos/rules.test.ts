@@ -14,6 +14,7 @@ import {
 } from '../../src/multi-paxos/phase-quorums.ts';
 import { mayAccept, mayPromise, promiseAfterAccept } from '../../src/multi-paxos/promise-rule.ts';
 import { readIndex } from '../../src/multi-paxos/read-confirmation.ts';
+import { isRoundConfirmed } from '../../src/multi-paxos/round-confirmation.ts';
 import { SlotLog } from '../../src/multi-paxos/slot-log.ts';
 import { canReportFrom, leaderSeemsAlive, staggerMs } from '../../src/multi-paxos/stability.ts';
 import { ReportedValues } from '../../src/multi-paxos/value-adoption.ts';
@@ -117,6 +118,37 @@ describe('quorums', () => {
       { phase1Size: 3, phase2Size: 3 },
     ]);
     for (const acceptQuorum of [0, 4, 1.5]) expect(() => phaseQuorums(3, acceptQuorum)).toThrow('choose');
+  });
+});
+
+describe('the confirmation of a round', () => {
+  test('[FlexiblePaxos §2] agrees with a twin that looks for a phase 1 which nobody who answered took part in', () => {
+    const anySystem = fc.constantFrom(...systems);
+    const anyRounds = fc.array(fc.nat({ max: 6 }), { minLength: 6, maxLength: 6 });
+    fc.assert(
+      fc.property(anySystem, fc.nat(), anyRounds, fc.nat({ max: 8 }), (system, own, answers, round) => {
+        const { members, acceptQuorum } = system;
+        const quorums = phaseQuorums(members, acceptQuorum);
+        const ordinal = own % members;
+        const others = Array.from({ length: members }, (_, at) => at).filter((at) => at !== ordinal);
+        const peers = new Map(
+          others.map((peer, at) => [`n${peer}`, { ordinal: peer, confirmedRound: answers[at] ?? 0 }]),
+        );
+        // The leader has sent six rounds, and obeys itself in each.
+        const sent = 6;
+        const answered = [ordinal, ...others.filter((_, at) => (answers[at] ?? 0) >= round)];
+        const canElectBehindTheirBack = Array.from({ length: 2 ** members }, (_, mask) => mask)
+          .filter((mask) => isPhase1Quorum(mask as typeof noAcceptors, quorums))
+          .some((mask) => answered.every((at) => (mask & (1 << at)) === 0));
+        const confirmed = isRoundConfirmed(
+          { ordinal, quorums } as never,
+          { round: sent, peers } as never,
+          round,
+        );
+        expect(confirmed).toBe(round <= sent && !canElectBehindTheirBack);
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 

@@ -81,10 +81,10 @@ describe('scenario 41: the disk in this place is', () => {
 });
 
 describe('scenario 39: a disk that is full when the store is opened', () => {
-  test.each([
+  test.each<[string, () => Promise<string | undefined>]>([
     ['for the first time', async () => undefined],
     ['after it has lived', lived],
-  ] as const)(
+  ])(
     '%s: it is refused with its code, and opens with all that it had once there is space',
     async (_, before) => {
       const diskId = await before();
