@@ -1,13 +1,12 @@
 /**
  * Decoders meet damaged bytes: a typed error or the right value, in bounded memory and time.
  *
- * A few thousand mutations run with the other tests. The million:
- * `QUORATE_FUZZ=1000000 npx vitest run --project unit packages/storage/test/fuzz --testTimeout 3600000`;
- * `QUORATE_FUZZ_SEED` draws others.
+ * A few thousand mutations run with the other tests; `QUORATE_FUZZ_MUTATIONS=1000000` does a million, divided
+ * among the decoders, and `QUORATE_FUZZ_SEED` draws others: see `core/test/wire/fuzzing.ts`.
  */
 import { crc32 } from 'node:zlib';
 import { CodedError, type Random, seededRandom } from '@quorate/core';
-import { beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { frameMask, paddedBytes, segmentSeed } from '../src/frame.ts';
 import {
   decodeSegment,
@@ -23,7 +22,8 @@ import {
 import { describeRecords, describeRecovered, entriesRecord, promiseClock } from './log-twin.ts';
 import { mutate } from './mutation.ts';
 
-const mutations = Number(process.env['QUORATE_FUZZ'] ?? 6_000);
+const mutations = Number(process.env['QUORATE_FUZZ_MUTATIONS'] ?? 6_000);
+vi.setConfig({ testTimeout: 60_000 + mutations });
 const seed = Number(process.env['QUORATE_FUZZ_SEED'] ?? 1);
 /** What part of all mutations each decoder gets: those that cost more get fewer. */
 const shares = { segment: 0.55, checked: 0.3, log: 0.05, snapshot: 0.05, superblock: 0.05 };
@@ -89,14 +89,39 @@ function copyOfFirst(): SegmentImage {
   return { ...first, bytes: first.bytes.slice() };
 }
 
-/** Runs `decode`; what it throws must be one of our errors. */
+/** Far more than any decoder needs for a few kilobytes, on a busy machine too. */
+const decodeMsMax = 2_000;
+/** By how much the process may grow at its largest, garbage counted: a decoder that believed a length needs more. */
+const grownBytesMax = 400 * 2 ** 20;
+let slowestMs = 0;
+let peakBytesBefore = 0;
+
+/** The most memory that the process ever had: what was given back is counted too. */
+function peakBytes(): number {
+  return process.resourceUsage().maxRSS * 1_024;
+}
+
+beforeEach(() => {
+  slowestMs = 0;
+  peakBytesBefore = peakBytes();
+});
+
+afterEach(() => {
+  expect(slowestMs).toBeLessThan(decodeMsMax);
+  expect(peakBytes() - peakBytesBefore).toBeLessThan(grownBytesMax);
+});
+
+/** Runs `decode`; what it throws must be one of our errors, and it must be soon over. */
 async function typed<T>(decode: () => T | Promise<T>): Promise<T | undefined> {
+  const beganMs = performance.now();
   try {
     return await decode();
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     expect(['ERR_LOG_CORRUPT', 'ERR_FOREIGN_DATA']).toContain(error.code);
     return undefined;
+  } finally {
+    slowestMs = Math.max(slowestMs, performance.now() - beganMs);
   }
 }
 
