@@ -12,14 +12,12 @@ import type { RecoveredLog } from './record.ts';
 import { Replay } from './replay.ts';
 import {
   decodeSegmentHeader,
-  extendSegment,
   openSegment,
   orClose,
   type Segment,
   type SegmentPlace,
   segmentPath,
   segmentSequence,
-  segmentSize,
 } from './segment.ts';
 import { type SegmentScan, scanSegment } from './segment-scan.ts';
 import { judgeTail } from './tail-verdict.ts';
@@ -31,7 +29,7 @@ export interface RecoveryResult {
   readonly segments: readonly { readonly sequence: number; readonly end: number }[];
   /** The segment to go on with, cut and synced, and where to go on. */
   readonly tail: { readonly segment: Segment; readonly position: number } | undefined;
-  /** A segment of zeroes that follows the tail, if there was one. */
+  /** A segment of zeroes that follows the tail, if there was one; it may not have its size yet. */
   readonly next: Segment | undefined;
   readonly torn: TornTail | undefined;
 }
@@ -56,11 +54,10 @@ interface ReadSegment {
 
 /**
  * Reads the whole log, cuts a torn tail, and syncs what a crash may have left in the page cache only.
- * @param segmentBytes the size that segments grow to
  * @throws ERR_LOG_CORRUPT on damage that a crash does not explain; ERR_FOREIGN_DATA when the log
  *   belongs to another disk or format; what the disk port throws
  */
-export async function recoverLog(place: SegmentPlace, segmentBytes: number): Promise<RecoveryResult> {
+export async function recoverLog(place: SegmentPlace): Promise<RecoveryResult> {
   const replay = new Replay();
   const catalog = new Catalog();
   const sequences = await listSegments(place);
@@ -82,10 +79,9 @@ export async function recoverLog(place: SegmentPlace, segmentBytes: number): Pro
   checkNoneMissing(place, sequences, tail);
 
   const segment = tail && (await repairTail(place, tail));
-  const size = segmentSize(segmentBytes, segment?.sizeBytes);
   const next =
     unused &&
-    (await blankSegment(place, unused, size).catch(async (error: unknown) => {
+    (await blankSegment(place, unused).catch(async (error: unknown) => {
       await segment?.file.close().catch(() => undefined);
       throw error;
     }));
@@ -206,17 +202,11 @@ async function repairTail(place: SegmentPlace, { sequence, bytes, scan }: ReadSe
   });
 }
 
-/** A segment that was prepared, or whose first commit never ended, becomes zeroes through and through. */
-async function blankSegment(
-  place: SegmentPlace,
-  { sequence, scan }: ReadSegment,
-  sizeBytes: number,
-): Promise<Segment> {
+/** A segment that was prepared, or whose first commit never ended, becomes zeroes as far as it goes. */
+async function blankSegment(place: SegmentPlace, { sequence, scan }: ReadSegment): Promise<Segment> {
   const segment = await openSegment(place, sequence);
   return orClose(segment, async () => {
     if (scan.dataEnd > 0) await segment.file.write([new Uint8Array(scan.dataEnd)], 0);
     await segment.file.datasync();
-    await extendSegment(segment, sizeBytes);
-    await place.fileSystem.syncDirectory(place.directory);
   });
 }

@@ -13,7 +13,6 @@ import { FrameBuffer } from './frame-buffer.ts';
 import type { LogRecord } from './record.ts';
 import type { RecoveryResult } from './recovery.ts';
 import {
-  createSegment,
   encodeSegmentHeader,
   extendSegment,
   type Segment,
@@ -22,9 +21,11 @@ import {
   segmentPath,
   segmentSize,
 } from './segment.ts';
+import { SegmentPreparation } from './segment-preparation.ts';
 
-/** The next segment is prepared once this part of the active one is used. */
-const prepareAtPart = 1 / 4;
+/** The next segment is prepared while the use of the active one grows from one part of it to the other. */
+const prepareFromPart = 1 / 4;
+const preparedAtPart = 3 / 4;
 
 export interface Commit {
   /** Begins with a commit frame, which is rewritten here; then the frames of the records. */
@@ -46,7 +47,7 @@ export class SegmentWriter {
   #active: Segment | undefined;
   /** Where the next commit goes in the active segment; everything before it is synced. */
   #position: number;
-  #next: Promise<Segment> | undefined;
+  #next: SegmentPreparation | undefined;
   #oldestOnDisk: number;
   /** No segment from here on may be missing: so say the commits written from now on. */
   #oldestNeeded: number;
@@ -69,9 +70,9 @@ export class SegmentWriter {
     this.#catalog = recovery.catalog;
     this.#active = recovery.tail?.segment;
     this.#position = recovery.tail?.position ?? 0;
-    this.#next = recovery.next && Promise.resolve(recovery.next);
     this.#oldestOnDisk = recovery.segments[0]?.sequence ?? 1;
     this.#oldestNeeded = this.#catalog.oldestNeeded(this.#active?.sequence ?? 1);
+    this.#next = recovery.next && this.#prepare(recovery.next);
   }
 
   get segments(): number {
@@ -103,9 +104,8 @@ export class SegmentWriter {
 
   /** Ends the work in the background and closes the files. Errors here no longer matter to what is synced. */
   async close(): Promise<void> {
-    const next = await this.#next?.catch(() => undefined);
+    await this.#next?.close();
     await this.#cleaning;
-    await next?.file.close();
     await this.#active?.file.close();
   }
 
@@ -174,24 +174,24 @@ export class SegmentWriter {
   }
 
   #takeNext(): Promise<Segment> {
-    const next = this.#next ?? this.#prepare();
+    const next = this.#next ?? this.#prepare(undefined);
     this.#next = undefined;
-    return next;
+    return next.finish();
   }
 
-  #prepare(): Promise<Segment> {
+  #prepare(begun: Segment | undefined): SegmentPreparation {
     const active = this.#active;
     const sizeBytes = segmentSize(this.#sizes.segmentBytes, active?.sizeBytes);
-    return createSegment(this.#place, (active?.sequence ?? 0) + 1, sizeBytes);
+    return new SegmentPreparation(this.#place, { sequence: (active?.sequence ?? 0) + 1, sizeBytes, begun });
   }
 
   #lookAhead(): void {
     const active = this.#active;
     if (active === undefined) return;
-    if (this.#next === undefined && this.#position >= active.sizeBytes * prepareAtPart) {
-      this.#next = this.#prepare();
-      // A failure is met where the segment is needed: the log is whole without it until then.
-      this.#next.catch(() => undefined);
+    const used = this.#position / active.sizeBytes;
+    if (used >= prepareFromPart) {
+      this.#next ??= this.#prepare(undefined);
+      this.#next.advance((used - prepareFromPart) / (preparedAtPart - prepareFromPart));
     }
     if (this.#catalog.takeMayFreeSegments()) this.#oldestNeeded = this.#catalog.oldestNeeded(active.sequence);
     if (this.#copy?.isOver === true) {

@@ -117,19 +117,11 @@ export async function openSegment(place: SegmentPlace, sequence: number): Promis
   return { sequence, seed: segmentSeed(place.diskId, sequence), path, file, sizeBytes };
 }
 
-/** Makes a segment of zeroes that survives a power loss, name and all. */
-export async function createSegment(
-  place: SegmentPlace,
-  sequence: number,
-  sizeBytes: number,
-): Promise<Segment> {
+/** Makes the file of a segment, without a byte in it. Its name survives a power loss once the directory is synced. */
+export async function createSegment(place: SegmentPlace, sequence: number): Promise<Segment> {
   const path = segmentPath(place.directory, sequence);
   const file = await place.fileSystem.open(path, 'create');
-  const segment: Segment = { sequence, seed: segmentSeed(place.diskId, sequence), path, file, sizeBytes: 0 };
-  return orClose(segment, async () => {
-    await extendSegment(segment, sizeBytes);
-    await place.fileSystem.syncDirectory(place.directory);
-  });
+  return { sequence, seed: segmentSeed(place.diskId, sequence), path, file, sizeBytes: 0 };
 }
 
 /** Resolves with the segment once `work` is done; closes its file when `work` fails. */

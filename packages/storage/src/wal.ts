@@ -118,7 +118,7 @@ export class WriteAheadLog {
     }
     const place = { fileSystem, directory, diskId };
     await fileSystem.makeDirectory(directory);
-    const recovery = await recoverLog(place, segmentBytes);
+    const recovery = await recoverLog(place);
     if (options.mustExist === true && recovery.tail === undefined) {
       const details = { path: directory, position: 0 };
       throw new CodedError('ERR_LOG_CORRUPT', `${directory} has held a log, which is gone`, details);
