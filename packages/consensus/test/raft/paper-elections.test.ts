@@ -1,4 +1,5 @@
 /** Terms, elections and what limits them, sentence by sentence. [Raft §5.1, §5.2, §5.4.1, §5.6], [RaftThesis §4.2.3, §6.2, §9.6] */
+import type { NodeId } from '@quorate/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ProtocolCluster } from '../../src/conformance/cluster.ts';
@@ -173,6 +174,105 @@ describe('[Raft §5.2]', () => {
     voter.receive('c', voteRequest(1));
     voter.sync();
     expect(voter.heard('vote-reply').filter(({ message }) => message.granted)).toHaveLength(1);
+  });
+
+  test('when servers start up, they begin as followers, whatever they were before', () => {
+    for (const past of [
+      {},
+      { terms: [1, 2] },
+      { term: 7, votedFor: 'a' },
+      { snapshot: { index: 3, term: 2 } },
+    ]) {
+      expect(new LoneServer(past).status.role).toBe('follower');
+    }
+    const cluster = clusterOf(3);
+    cluster.elect('n1');
+    cluster.crash('n1');
+    cluster.restart('n1');
+    expect(cluster.status('n1').role).toBe('follower');
+  });
+
+  test('each server votes for at most one candidate in a given term, on a first-come-first-served basis', () => {
+    for (const [first, second] of [
+      ['b', 'c'],
+      ['c', 'b'],
+    ] as const) {
+      const voter = new LoneServer();
+      voter.pass(150);
+      for (const candidate of [first, second, first, second]) voter.receive(candidate, voteRequest(1));
+      voter.sync();
+      const granted = voter.heard('vote-reply').filter(({ message }) => message.granted);
+      expect(new Set(granted.map(({ to }) => to))).toEqual(new Set([first]));
+      // A vote is for one term: in the next it is free again.
+      voter.listen().receive(second, voteRequest(2));
+      voter.sync();
+      expect(voter.heard('vote-reply')).toMatchObject([{ to: second, message: { granted: true } }]);
+    }
+  });
+
+  test('of two candidates in one term at most one has a majority, however votes cross and voters restart', () => {
+    const members = ['a', 'b', 'c', 'd', 'e'];
+    const server = (self: string, past: object = {}): LoneServer =>
+      new LoneServer({ members, ...past, options: { self: self as NodeId } });
+    const outcomes = new Map<string, number>();
+    // Each voter hears the two in either order, and may restart in between.
+    for (let orders = 0; orders < 8; orders++) {
+      for (let restarts = 0; restarts < 8; restarts++) {
+        const candidates = { a: server('a').stand(), b: server('b').stand() };
+        expect(Object.values(candidates).map(({ status }) => status.reign)).toEqual([1, 1]);
+        for (const [at, self] of ['c', 'd', 'e'].entries()) {
+          let voter = server(self);
+          voter.pass(150);
+          const order = (orders & (1 << at)) === 0 ? (['a', 'b'] as const) : (['b', 'a'] as const);
+          for (const candidate of order) {
+            voter.listen().receive(candidate, voteRequest(1));
+            voter.sync();
+            for (const { message } of voter.heard('vote-reply')) candidates[candidate].receive(self, message);
+            if ((restarts & (1 << at)) === 0) continue;
+            const { votedFor, currentTerm: term } = voter.state;
+            voter = server(self, votedFor === undefined ? { term } : { term, votedFor });
+            voter.pass(150);
+          }
+        }
+        const leaders = Object.entries(candidates).filter(([, { status }]) => status.role === 'leader');
+        expect(leaders.length).toBeLessThanOrEqual(1);
+        // Each of the two asks the other as well, who has voted for itself.
+        candidates.a.receive('b', voteRequest(1));
+        candidates.a.sync();
+        expect(candidates.a.heard('vote-reply').some(({ message }) => message.granted)).toBe(false);
+        const [name = 'nobody'] = leaders[0] ?? [];
+        outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
+      }
+    }
+    // Three free votes always elect one of two.
+    expect(Object.fromEntries(outcomes)).toEqual({ a: 32, b: 32 });
+  });
+
+  test('a candidate wins with votes from a majority of the full cluster for the same term, and not of several', () => {
+    const server = new LoneServer({ members: ['a', 'b', 'c', 'd', 'e'] }).stand();
+    server.receive('b', { type: 'vote-reply', term: 1, granted: true });
+    server.stand();
+    server.receive('c', { type: 'vote-reply', term: 1, granted: true });
+    server.receive('d', { type: 'vote-reply', term: 2, granted: true });
+    expect(server.status).toMatchObject({ role: 'candidate', reign: 2 });
+    server.receive('e', { type: 'vote-reply', term: 2, granted: true });
+    expect(server.status).toMatchObject({ role: 'leader', reign: 2 });
+  });
+
+  test('a candidate that hears a leader of a smaller term rejects its RPC and continues in candidate state', () => {
+    const server = new LoneServer({ term: 4 }).stand().listen();
+    server.receive('b', appendOf({ term: 4, prev: [0, 0], terms: [4] }));
+    server.sync();
+    expect(server.said).toMatchObject([{ to: 'b', message: { type: 'append-rejected', term: 5 } }]);
+    expect(server.status).toMatchObject({ role: 'candidate', reign: 5, lastIndex: 0 });
+  });
+
+  test('a candidate that hears a leader whose term is at least as large recognizes it and returns to follower state', () => {
+    for (const term of [5, 6]) {
+      const server = new LoneServer({ term: 4 }).stand();
+      server.receive('b', heartbeat(term));
+      expect(server.status).toMatchObject({ role: 'follower', reign: term, leader: 'b' });
+    }
   });
 
   test('most of the time only a single server times out, and it wins before any other does', () => {

@@ -6,6 +6,9 @@
  * the protocol; of figure 13 the receiver's rules for the whole snapshot apply. Exactly-once is the sessions'.
  */
 import { describe, expect, test } from 'vitest';
+import { ProtocolCluster } from '../../src/conformance/cluster.ts';
+import type { RaftMessage } from '../../src/raft/message.ts';
+import { type RaftState, raft } from '../../src/raft/raft.ts';
 import { appendOf, LoneServer } from './lone-server.ts';
 
 function leader(past: ConstructorParameters<typeof LoneServer>[0] = {}): LoneServer {
@@ -137,6 +140,61 @@ describe('[Raft §8]', () => {
     const round = server.heard('heartbeat').at(-1)?.message.round ?? 0;
     server.receive('c', { type: 'heartbeat-reply', term: 1, round });
     expect(server.done('read-ready')).toEqual([{ type: 'read-ready', read: 1, index: 1 }]);
+  });
+});
+
+describe('[Raft §8] read-only operations', () => {
+  test('can be handled without writing anything into the log', () => {
+    const server = leader();
+    const { lastIndex } = server.status;
+    for (let read = 1; read <= 3; read++) {
+      server.step({ type: 'read', read });
+      const round = server.heard('heartbeat').at(-1)?.message.round ?? 0;
+      server.receive('b', { type: 'heartbeat-reply', term: 1, round });
+    }
+    expect(server.done('read-ready')).toHaveLength(3);
+    expect(server.unsynced).toEqual([]);
+    expect(server.status.lastIndex).toBe(lastIndex);
+  });
+
+  test('must not be answered by a leader that was superseded without knowing: it would return stale data', () => {
+    const cluster = new ProtocolCluster<RaftState, RaftMessage>({ protocol: raft, nodes: 3 });
+    cluster.elect('n1');
+    cluster.run(100);
+    cluster.partition(['n1'], ['n2', 'n3']);
+    cluster.runUntil(() => cluster.status('n2').role === 'leader' || cluster.status('n3').role === 'leader');
+    const [next] = ['n2', 'n3'].filter((id) => cluster.status(id).role === 'leader');
+    cluster.propose(next ?? '', 'newer');
+    const read = cluster.read('n1');
+    cluster.run(2_000);
+    expect(cluster.committedTexts(next ?? '')).toEqual(['newer']);
+    expect(['refused', undefined]).toContain(cluster.readOutcome(read));
+  });
+
+  test('at the start of its term a leader holds all committed entries and does not know which those are: to find out it commits one of its own', () => {
+    const server = new LoneServer({ terms: [1, 1, 2] }).lead();
+    expect(server.status).toMatchObject({ commitIndex: 0, lastIndex: 4 });
+    server.acknowledge('b', 3);
+    expect(server.status.commitIndex).toBe(0);
+    server.acknowledge('b');
+    expect(server.status.commitIndex).toBe(4);
+  });
+
+  test('alternatively rely on the heartbeats as a lease, which relies on bounded clock skew', () => {
+    const leaseMs = 100;
+    const server = new LoneServer({ options: { leaseMs } }).lead();
+    server.acknowledge('b');
+    server.pass(50);
+    const round = server.heard('heartbeat').at(-1)?.message.round ?? 0;
+    server.receive('b', { type: 'heartbeat-reply', term: 1, round });
+    const heartbeats = server.listen().heard('heartbeat').length;
+    server.step({ type: 'read', read: 1, mayUseLease: true });
+    expect(server.done('read-ready')).toMatchObject([{ read: 1 }]);
+    expect(server.heard('heartbeat')).toHaveLength(heartbeats);
+    // It is shorter than any election timeout, and nobody answers any more.
+    server.pass(leaseMs);
+    server.listen().step({ type: 'read', read: 2, mayUseLease: true });
+    expect(server.done('read-ready')).toEqual([]);
   });
 });
 

@@ -4,7 +4,7 @@ import { MemoryFileSystem, SnapshotStore, WriteAheadLog } from '@quorate/storage
 import { describe, expect, test } from 'vitest';
 import type { Entry, LogIndex, Reign } from '../../src/protocol.ts';
 import type { ReplicaMessage, SnapshotOffer } from '../../src/replica/message.ts';
-import { encodeBatch, encodeOpen } from '../../src/replica/payload.ts';
+import { encodeBatch, encodeOpen, encodeStop } from '../../src/replica/payload.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
 import { SnapshotKeeper, type SnapshotPlace } from '../../src/replica/snapshot-keeper.ts';
 import { SnapshotReceiver } from '../../src/replica/snapshot-receiver.ts';
@@ -217,6 +217,70 @@ describe('[Raft §7] a server that takes a snapshot', () => {
     );
     expect(restored.ask(null)).toBe(3);
     expect(state.ask(null)).toBe(4);
+  });
+});
+
+describe('[Raft §7] a snapshot also includes', () => {
+  const second = {
+    ...firstEpoch,
+    number: 2,
+    algorithm: 'multi-paxos',
+    acceptQuorum: 2,
+    members: ['a', 'c', 'd'] as NodeId[],
+    disks: new Map([['d' as NodeId, 'its disk']]),
+    appointed: 'c' as NodeId,
+  };
+
+  async function restoredFrom(state: ReplicatedState): Promise<ReplicatedState> {
+    const restored = new ReplicatedState(counter, firstEpoch);
+    await restored.restore(state.snapshot());
+    return restored;
+  }
+
+  test('the latest configuration in the log as of last included index', async () => {
+    const state = stateAfter(2);
+    const { base: _, ...next } = second;
+    state.apply(entry(4, encodeStop(next, 'stop')));
+    const restored = await restoredFrom(state);
+    expect(restored.epoch).toEqual({ ...second, base: 4 });
+    // And it is whoever restored it that knows which command ends this one.
+    const third = { ...next, number: 3, members: ['a'] as NodeId[], acceptQuorum: undefined };
+    expect(restored.apply(entry(5, encodeStop(third, 'again')))).toMatchObject({ type: 'sealed' });
+    expect(restored.epoch).toMatchObject({ number: 3, members: ['a'], base: 5 });
+  });
+
+  test('no configuration that comes after it', async () => {
+    const state = stateAfter(2);
+    const { base: _, ...next } = second;
+    const restored = restoredFrom(state);
+    state.apply(entry(4, encodeStop(next, 'stop')));
+    expect((await restored).epoch).toEqual(firstEpoch);
+    expect(state.epoch.number).toBe(2);
+  });
+
+  test('the last included index, up to which its state has applied', async () => {
+    const restored = await restoredFrom(stateAfter(5));
+    expect(restored.appliedIndex).toBe(6);
+    expect(() => restored.apply(entry(6, addOne(9)))).toThrow('applied after 6');
+  });
+});
+
+describe('[Raft fig. 2] lastApplied', () => {
+  test('is initialized to 0 and increases one by one: no entry is left out, and none applied twice', () => {
+    const state = new ReplicatedState(counter, firstEpoch);
+    expect(state.appliedIndex).toBe(0);
+    expect(() => state.apply(entry(2, addOne(1)))).toThrow('entry 2 applied after 0');
+    state.apply(entry(1, encodeOpen(undefined, 'n')));
+    for (const [index, batch] of [
+      [2, 1],
+      [3, 2],
+      [4, 2],
+    ] as const) {
+      state.apply(entry(index, addOne(batch)));
+      expect(state.appliedIndex).toBe(index);
+    }
+    expect(() => state.apply(entry(4, addOne(2)))).toThrow('entry 4 applied after 4');
+    expect(state.ask(null)).toBe(2);
   });
 });
 
