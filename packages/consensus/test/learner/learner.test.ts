@@ -226,7 +226,7 @@ describe('a snapshot', () => {
   });
 });
 
-test('it has no voice: it proposes nothing, serves no read and leads nobody', () => {
+test('[Raft §6] new servers join as non-voting members: it proposes nothing, serves no read and leads nobody', () => {
   const { step, status } = begin();
   const payload = Uint8Array.of(1);
   expect(step({ type: 'propose', proposals: [{ timeMs: 1, payload }] })).toEqual([

@@ -71,7 +71,7 @@ describe('the STOP is proposed', () => {
     ]);
   });
 
-  test('when whoever joins asks for what comes after all that was committed at its last asking', async () => {
+  test('[Raft §6] once the new servers have caught up: when one asks for what comes after all that was committed at its last asking', async () => {
     const { at, proposed, order, asks } = setUp();
     await order(1, withD);
     asks('d', 11);
