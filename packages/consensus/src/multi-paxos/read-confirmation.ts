@@ -1,16 +1,16 @@
 /**
  * Linearizable reads without a log write: a leader answers once it knows that it led when it was asked.
  *
- * Two things are needed. Everything that was acknowledged before must be visible: this leader's own
- * writes are, and an earlier leader's stand in the slots that phase 1 found, so those must be chosen
- * first under the leader's own ballot. And no later leader may have acknowledged anything yet: a confirmed
- * round of heartbeats that was sent after the question proves it, and so does a lease, to who asks for
- * no more. All reads that arrive while a round is under way share the next one. [PaxosLive §5.2]
+ * Two things are needed. Everything that was acknowledged before must be visible (`read-index.ts`). And no later
+ * leader may have acknowledged anything yet: a confirmed round of heartbeats that was sent after the question
+ * proves it, and so does a lease, to who asks for no more. All reads that arrive while a round is under way share
+ * the next one. [PaxosLive §5.2]
  */
-import { laterSlot, type Slot } from './ballot.ts';
+import type { Slot } from './ballot.ts';
 import { sendHeartbeats } from './heartbeat.ts';
 import { holdsLease } from './leader-lease.ts';
 import { keepAwake } from './quiescence.ts';
+import { readIndex } from './read-index.ts';
 import { isRoundConfirmed } from './round-confirmation.ts';
 import type { Leading, MultiPaxosState } from './state.ts';
 
@@ -20,11 +20,6 @@ export interface PendingRead {
   readonly index: Slot;
   /** The heartbeat round that confirms it: one that was sent after the read arrived. */
   readonly round: number;
-}
-
-/** How far a read has to see: all that is chosen, and all that phase 1 found open. */
-export function readIndex(leader: { readonly chosenUpTo: Slot; readonly recoveredUpTo: Slot }): Slot {
-  return laterSlot(leader.chosenUpTo, leader.recoveredUpTo);
 }
 
 export function onRead(

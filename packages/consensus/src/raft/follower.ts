@@ -10,6 +10,7 @@ import type { LogPosition, Term } from './log.ts';
 import type { Append, Heartbeat } from './message.ts';
 import { restWithLeader } from './quiescence.ts';
 import { becomeFollower } from './role-change.ts';
+import { isNewEntry, joinsLog, replacesLog } from './snapshot-boundary.ts';
 import {
   commitTo,
   type Effects,
@@ -58,8 +59,7 @@ export function onAppend(state: RaftState, from: NodeId, append: Append, effects
     return;
   }
   followLeader(state, from, append.term, effects);
-  // At or below the snapshot everything is committed, and so equal to the leader's. [Raft §5.4, Leader Completeness]
-  if (prev.index > log.snapshot.index && !log.matches(prev)) {
+  if (!joinsLog(log, prev)) {
     rejectAppend(state, from, prev, conflictHint(log, prev));
     return;
   }
@@ -93,9 +93,7 @@ function rejectAppend(state: RaftState, to: NodeId, prev: LogPosition, hint: Log
  */
 function takeEntries(state: RaftState, entries: readonly Entry[]): void {
   const { log, durability, commitIndex } = state;
-  const firstNewAt = entries.findIndex(
-    ({ index, reign }) => index > log.snapshot.index && !log.matches({ index, term: reign }),
-  );
+  const firstNewAt = entries.findIndex((entry) => isNewEntry(log, entry));
   const firstNew = entries[firstNewAt];
   if (firstNew === undefined) return;
   if (firstNew.index <= log.lastIndex) {
@@ -152,8 +150,7 @@ export function onSnapshotReceived(state: RaftState, received: ReceivedSnapshot,
     durability.sendWhenWritten(from, { type: 'append-accepted', term, matchIndex: commitIndex });
     return;
   }
-  // A snapshot of a prefix of our log leaves what follows; any other replaces the log as a whole.
-  const discardsLog = !log.matches(last);
+  const discardsLog = replacesLog(log, last);
   const before = writeContext(state);
   if (discardsLog) log.resetTo(last);
   else log.compactTo(last.index);

@@ -10,6 +10,7 @@ import { advanceTransfer } from './leadership-transfer.ts';
 import type { HeartbeatReply } from './message.ts';
 import { becomeFounded, type Progress } from './progress.ts';
 import { announceRest, isToldToRest, keepAwake, restIfAllKnow } from './quiescence.ts';
+import { hasCommittedInOwnTerm } from './read-index.ts';
 import { replicateTo, retryOverdue, tellCommit } from './replication.ts';
 import { becomeFollower, becomeLeader } from './role-change.ts';
 import { commitTo, type Effects, type Leader, type RaftState } from './state.ts';
@@ -156,11 +157,6 @@ export function announceCommit(state: RaftState, leader: Leader, effects: Effect
   keepAwake(state, leader);
   sendRound(state, leader, effects);
   for (const [peer, progress] of leader.progress) tellCommit(state, peer, progress, effects);
-}
-
-/** Until an entry of its own term is committed, a leader does not know what its predecessors committed. [Raft §8] */
-function hasCommittedInOwnTerm(state: RaftState): boolean {
-  return state.log.termAt(state.commitIndex) === state.currentTerm;
 }
 
 /** A read waits, no round for reads is under way, and the read could be served once one is confirmed. */

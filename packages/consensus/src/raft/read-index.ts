@@ -7,6 +7,19 @@
  * read that waited when it was sent; while it is under way, later reads gather for the next.
  */
 import type { LogIndex } from '../protocol.ts';
+import type { RaftLog, Term } from './log.ts';
+
+/**
+ * Until an entry of its own term is committed, a leader does not know what its predecessors committed: it serves no
+ * read until then, by a round or by its lease. [Raft §8]
+ */
+export function hasCommittedInOwnTerm(leader: {
+  readonly log: RaftLog;
+  readonly commitIndex: LogIndex;
+  readonly currentTerm: Term;
+}): boolean {
+  return leader.log.termAt(leader.commitIndex) === leader.currentTerm;
+}
 
 interface Round {
   readonly round: number;

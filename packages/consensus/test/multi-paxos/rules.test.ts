@@ -13,7 +13,7 @@ import {
   phaseQuorums,
 } from '../../src/multi-paxos/phase-quorums.ts';
 import { mayAccept, mayPromise, promiseAfterAccept } from '../../src/multi-paxos/promise-rule.ts';
-import { readIndex } from '../../src/multi-paxos/read-confirmation.ts';
+import { readIndex } from '../../src/multi-paxos/read-index.ts';
 import { isRoundConfirmed } from '../../src/multi-paxos/round-confirmation.ts';
 import { SlotLog } from '../../src/multi-paxos/slot-log.ts';
 import { canReportFrom, leaderSeemsAlive, staggerMs } from '../../src/multi-paxos/stability.ts';

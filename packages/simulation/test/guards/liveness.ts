@@ -141,6 +141,20 @@ export const livenessGuards: readonly PlantedGuard[] = [
     red: /not within 1000 ms: a stops/,
   },
   {
+    scenario: '16-bad-disk-wins-again',
+    protocols: raft,
+    guard: 'whom its disk deposed stands back; it does not',
+    removals: [rule('consensus/src/raft/stand-back.ts#noteDiskStalled', () => () => undefined)],
+    red: /: a leads/,
+  },
+  {
+    scenario: '16-bad-disk-wins-again',
+    protocols: paxos,
+    guard: 'whom its disk made let go leaves it to the others to stand; it does not',
+    removals: [rule('consensus/src/multi-paxos/stability.ts#unfitMs', () => () => 0)],
+    red: /: a leads/,
+  },
+  {
     scenario: '17-duelling-candidates',
     protocols: raft,
     guard: 'election timeouts are drawn anew, and one of two rivals goes first; neither is so',

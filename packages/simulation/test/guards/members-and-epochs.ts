@@ -57,6 +57,11 @@ const epochsMix = method(
   () => (self, from, _, wire) => self.run.receive(from, wire),
 );
 
+const foundedForAnother = rule(
+  'consensus/src/raft/state.ts#foundingHardState',
+  (original) => (founding) => original({ ...founding, appointed: founding.members.at(-1) }),
+);
+
 export const memberAndEpochGuards: readonly PlantedGuard[] = [
   {
     scenario: '19-two-changes-at-once',
@@ -64,6 +69,13 @@ export const memberAndEpochGuards: readonly PlantedGuard[] = [
     guard: 'a change counts when the members before it have chosen it; when its leader has written it',
     removals: [stopCountsAtOnce],
     red: /appliedIndex went from [0-9]+ back to|: b leads|there were [0-9]+ new leaders/,
+  },
+  {
+    scenario: '19-two-additions-at-once',
+    protocols: both,
+    guard: 'a change counts when the members before it have chosen it; when its leader has written it',
+    removals: [stopCountsAtOnce],
+    red: /b takes epoch 2 for \S+ on a, b, c, d, f .* others for \S+ on a, b, c, d, e/,
   },
   {
     scenario: '20-change-overwritten',
@@ -112,14 +124,16 @@ export const memberAndEpochGuards: readonly PlantedGuard[] = [
   {
     scenario: '24-unaware-voter',
     protocols: both,
-    guard: 'who is named by an epoch votes in it; a learner goes on learning',
+    guard: 'what a member may do in an epoch is what the epoch says; it is what it did in the one before',
     removals: [
       rule(
         'consensus/src/replica/epoch.ts#standingIn',
-        (original) => (epoch, member) => (member.node === 'd' ? 'learner' : original(epoch, member)),
+        () =>
+          ({ members }, { node, before }) =>
+            members.includes(node) ? before : 'learner',
       ),
     ],
-    red: /one of b c d leads|await changes|every|change/,
+    red: /not within 3000 ms: one of b c d leads/,
   },
   {
     scenario: '25-change-under-chaos',
@@ -141,6 +155,20 @@ export const memberAndEpochGuards: readonly PlantedGuard[] = [
     guard: 'who is left behind is brought along with a snapshot; it is not',
     removals: [method('consensus/src/replica/epochs.ts#Epochs#leftBehind', () => () => undefined)],
     red: /not within 2000 ms: (c is in epoch 4|the replicas agree)/,
+  },
+  {
+    scenario: '52-ended-epoch-rests',
+    protocols: both,
+    guard: 'the epoch before is served until the next is established, and no longer; for ever',
+    removals: [rule('consensus/src/replica/epoch.ts#isEstablished', () => () => false)],
+    red: /not within 4000 ms: earlier epochs rest/,
+  },
+  {
+    scenario: '52-ended-epoch-rests',
+    protocols: both,
+    guard: 'the present leader leads the next epoch first, where it can; the last of the members does',
+    removals: [rule('consensus/src/replica/epoch.ts#appointLeader', () => (members) => members.at(-1))],
+    red: /: c leads/,
   },
   {
     scenario: '53-stop-meets-hand-over',
@@ -196,6 +224,13 @@ export const memberAndEpochGuards: readonly PlantedGuard[] = [
     red: /a stops: an epoch is founded empty/,
   },
   {
+    scenario: '56-appointed-and-forgetful',
+    protocols: raft,
+    guard: 'the founding hard state holds a vote for the appointed; for another',
+    removals: [foundedForAnother],
+    red: /a stops: an epoch is founded empty/,
+  },
+  {
     scenario: '57-order-asked-again',
     protocols: both,
     guard: 'an order is carried out in the epoch for which it was meant; in any',
@@ -215,5 +250,16 @@ export const memberAndEpochGuards: readonly PlantedGuard[] = [
     guard: 'who joins has caught up before the epoch ends; it need not have',
     removals: [rule('consensus/src/learner/teacher.ts#hasCaughtUp', () => () => true)],
     red: /- change to a d -> ERR_OUTCOME_UNKNOWN/,
+  },
+  {
+    scenario: '60-hardly-entered',
+    protocols: both,
+    guard:
+      'the epoch before is served until the next is established, and who is left behind all the same is brought along with a snapshot; neither is so',
+    removals: [
+      rule('consensus/src/replica/epoch.ts#isEstablished', () => () => true),
+      method('consensus/src/replica/epochs.ts#Epochs#leftBehind', () => () => undefined),
+    ],
+    red: /not within 3000 ms: b is in epoch 2/,
   },
 ];

@@ -1,5 +1,15 @@
 /** Guards of scenarios 30 to 42: what a disk, and a state machine, may do to what was acknowledged. */
-import { type AnyFunction, border, both, disk, type PlantedGuard, type Removal, rule } from './removal.ts';
+import {
+  type AnyFunction,
+  border,
+  both,
+  disk,
+  type PlantedGuard,
+  paxos,
+  type Removal,
+  raft,
+  rule,
+} from './removal.ts';
 
 const judgeTail = rule('storage/src/tail-verdict.ts#judgeTail', () => () => 'torn');
 
@@ -52,6 +62,20 @@ const neverFails = (operation: AnyFunction | undefined): AnyFunction => {
   return async (...values) => operation?.(...values).catch(() => undefined);
 };
 
+/** As of the segments of scenario 33: what is written near the end of one is not synced. */
+const segmentBytes = 1_024;
+const segmentEndsUnsynced = disk((file) => {
+  const { write, datasync } = file;
+  let end = 0;
+  file['write'] = (buffers: readonly Uint8Array[], position: number) => {
+    end = position + buffers.reduce((bytes, { byteLength }) => bytes + byteLength, 0);
+    return write?.(buffers, position);
+  };
+  file['datasync'] = async () => {
+    if (end < segmentBytes - 200 || end > segmentBytes) await datasync?.();
+  };
+});
+
 export const storageGuards: readonly PlantedGuard[] = [
   {
     scenario: '30-power-loss',
@@ -91,6 +115,13 @@ export const storageGuards: readonly PlantedGuard[] = [
     red: /no node is up/,
   },
   {
+    scenario: '33-segment-roll',
+    protocols: both,
+    guard: 'the end of a segment is synced before the next one begins; it is not',
+    removals: [segmentEndsUnsynced],
+    red: /no node is up/,
+  },
+  {
     scenario: '34-snapshot-and-suffix',
     protocols: both,
     guard: 'what a received snapshot holds takes the place of the state; the state stays',
@@ -98,6 +129,49 @@ export const storageGuards: readonly PlantedGuard[] = [
       rule('consensus/src/replica/restore-snapshot.ts#restoreSnapshot', () => async () => undefined),
     ],
     red: /a stops: entry/,
+  },
+  {
+    scenario: '34-snapshot-and-suffix',
+    protocols: raft,
+    guard: 'a snapshot takes the place of a log that conflicts with it; it leaves what follows',
+    removals: [rule('consensus/src/raft/snapshot-boundary.ts#replacesLog', () => () => false)],
+    red: /a stops: only what the log holds is compacted/,
+  },
+  {
+    scenario: '34-snapshot-and-suffix',
+    protocols: raft,
+    guard: 'an append that begins below the snapshot joins the log; it is refused',
+    removals: [
+      rule('consensus/src/raft/snapshot-boundary.ts#joinsLog', () => (log, prev) => log.matches(prev)),
+    ],
+    red: /snapshots were sent to a/,
+  },
+  {
+    scenario: '34-snapshot-and-suffix',
+    protocols: raft,
+    guard: 'entries of an append that the snapshot holds are passed over; they are taken for news',
+    removals: [
+      rule(
+        'consensus/src/raft/snapshot-boundary.ts#isNewEntry',
+        () =>
+          (log, { index, reign: term }) =>
+            !log.matches({ index, term }),
+      ),
+    ],
+    red: /a stops: what is committed is never replaced/,
+  },
+  {
+    scenario: '34-snapshot-and-suffix',
+    protocols: paxos,
+    guard:
+      'an accept in a slot that the snapshot holds is acknowledged as it stands; it is taken for another value',
+    removals: [
+      rule(
+        'consensus/src/multi-paxos/learner.ts#assertSameValue',
+        (original) => (held, proposed) => original(held ?? { ...proposed, timeMs: -1 }, proposed),
+      ),
+    ],
+    red: /stops: slot \d+ is chosen, and another value/,
   },
   {
     scenario: '35-applied-index',
