@@ -48,7 +48,7 @@ test(
     expect(status).toBe(0);
     const [result] = JSON.parse(readFileSync(file, 'utf8')).results;
     for (const kind of strikeKinds) expect(stdout).toContain(`${result.strikes[kind]} ${kind}`);
-    const { made, swaps } = result.epochChanges;
+    const { made, swaps } = result.orders;
     expect(stdout).toContain(`epochs: ${made} changes, ${swaps} of the algorithm`);
     expect(stdout).toContain(
       `${result.faults.staleTimers} stale timers, ${result.faults.driftingClocks} drifting`,

@@ -9,10 +9,10 @@ import { loadProtocol, majoritySize, type OpenedReplica } from '@quorate/consens
 import { errorToData, type NodeId, optionInvalid, type Random, seededRandom } from '@quorate/core';
 import { AppliedOrder } from './applied-order.ts';
 import { type Circumstances, calmWeather, drawCircumstances } from './circumstances.ts';
-import { type EpochChangeCounts, EpochChanges, noEpochChanges } from './epoch-changes.ts';
 import { drawFaultPlan, type FaultPlan, type Strike } from './fault-plan.ts';
 import { checkLinearizability } from './linearizability.ts';
 import { observedRegisters } from './observed-registers.ts';
+import { noOrders, Operator, type OrderCounts } from './operator.ts';
 import { plant } from './planted-bugs.ts';
 import registers, { type RegisterAudit } from './registers.ts';
 import { isForRestingGroup, RestingGroups } from './resting-groups.ts';
@@ -43,10 +43,10 @@ export interface SimulationOptions {
   /** Share of answers to clients that are lost during chaos; by default as the plan has it for all. */
   readonly answersDropRate?: number;
   /**
-   * Whether the epoch changes during chaos: members join and leave, and the algorithm is swapped. Default: it
-   * does in half of all seeds.
+   * Whether an operator gives orders during chaos: members join and leave, the algorithm is swapped, the lead is
+   * handed over, a disk is exchanged. Default: one does in half of all seeds.
    */
-  readonly changesEpochs?: boolean;
+  readonly isOperated?: boolean;
   /** Takes a guard out: see `plantedBugs`. */
   readonly plantedBug?: string;
   /** Keeps the whole trace in the result. */
@@ -73,7 +73,7 @@ export interface SimulationResult {
   /** With the clocks of founding members that do not keep time. */
   readonly faults: FaultCounts & NetworkCounts & { readonly driftingClocks: number };
   readonly strikes: StrikeCounts;
-  readonly epochChanges: EpochChangeCounts;
+  readonly orders: OrderCounts;
   /** Reads answered by level, and those of them that saw what somebody knew to be overwritten. */
   readonly reads: CountsByLevel;
   readonly staleReads: CountsByLevel;
@@ -143,7 +143,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     firstAnswerMs: run.firstAnswerMs,
     faults: { ...cluster.counts, ...cluster.network.counts(), driftingClocks: run.driftingClocks },
     strikes: striker.counts,
-    epochChanges: run.epochChanges,
+    orders: run.orders,
     reads: workload.reads,
     staleReads: workload.staleReads,
     readsBehindSession: workload.readsBehindSession,
@@ -186,7 +186,7 @@ class SimulationRun {
   firstAnswerMs: number | undefined;
   readonly #parts: RunParts;
   readonly #watch: SafetyWatch;
-  #changes: EpochChanges | undefined;
+  #operator: Operator | undefined;
   readonly #resting: RestingGroups;
   readonly #members: readonly NodeId[];
   readonly #order = new AppliedOrder();
@@ -239,8 +239,8 @@ class SimulationRun {
     return leaders.filter(({ node }, at) => at > 0 && node !== leaders[at - 1]?.node).length;
   }
 
-  get epochChanges(): EpochChangeCounts {
-    return this.#changes?.counts ?? noEpochChanges();
+  get orders(): OrderCounts {
+    return this.#operator?.counts ?? noOrders();
   }
 
   get driftingClocks(): number {
@@ -258,19 +258,19 @@ class SimulationRun {
     this.#resting.start();
     // Before time begins, everybody has come to their feet.
     await this.#parts.time.settle();
-    this.#startChanges();
+    this.#startOperator();
     this.#scheduleStrikes();
     const isOver = (): boolean => this.#isPlanOver && workload.acknowledged >= operations;
     const chaos = await this.#runUntil(isOver, chaosMsMax, 'the chaos phase did not come to its end');
     return chaos ?? (await this.#recover());
   }
 
-  #startChanges(): void {
-    const { options, random, time, trace } = this.#parts;
+  #startOperator(): void {
+    const { options, circumstances, random, time, trace } = this.#parts;
     const ofSeed = random.fork('epoch changes');
-    if (!(options.changesEpochs ?? ofSeed.chance(0.5))) return;
+    if (!(options.isOperated ?? ofSeed.chance(0.5))) return;
     void this.cluster.addClient('operator' as NodeId).then((client) => {
-      this.#changes = new EpochChanges({
+      this.#operator = new Operator({
         time,
         trace,
         random: ofSeed,
@@ -279,9 +279,10 @@ class SimulationRun {
         algorithms: ['raft', 'multi-paxos'],
         spares: spareNames,
         membersMax: Math.max(5, this.#members.length),
+        exchangesDisks: circumstances.groups === 1,
         everyMs: [100, 1_200],
       });
-      this.#changes.start();
+      this.#operator.start();
     });
   }
 
@@ -290,7 +291,7 @@ class SimulationRun {
     const { cluster, workload } = this;
     const { time } = this.#parts;
     this.striker.mendAll();
-    this.#changes?.stop();
+    this.#operator?.stop();
     cluster.network.setWeather({ ...calmWeather, delayMs: [0.1, 0.5] });
     workload.mark();
     const mendedMs = time.nowMs;
@@ -302,7 +303,7 @@ class SimulationRun {
     if (alive !== undefined) return alive;
     this.firstAnswerMs = time.nowMs - mendedMs;
     workload.stop();
-    const isDone = (): boolean => workload.isDone && (this.#changes?.isDone ?? true);
+    const isDone = (): boolean => workload.isDone && (this.#operator?.isDone ?? true);
     const answered = await this.#runUntil(isDone, answersMsMax, 'operations went unanswered');
     if (answered !== undefined) return answered;
     const agree = await this.#runUntil(

@@ -5,11 +5,19 @@ import { expect, test } from 'vitest';
 import { EpochInvariants, type EpochNodeView, type EpochView } from '../src/invariants/by-epoch.ts';
 
 const [a, b, c, d] = ['a', 'b', 'c', 'd'] as NodeId[] as [NodeId, NodeId, NodeId, NodeId];
-const first: EpochView = { number: 1, algorithm: 'raft', members: [a, b, c], base: 0, appointed: undefined };
+const first: EpochView = {
+  number: 1,
+  algorithm: 'raft',
+  members: [a, b, c],
+  acceptQuorum: undefined,
+  base: 0,
+  appointed: undefined,
+};
 const second: EpochView = {
   number: 2,
   algorithm: 'multi-paxos',
   members: [a, b, d],
+  acceptQuorum: undefined,
   base: 40,
   appointed: a,
 };

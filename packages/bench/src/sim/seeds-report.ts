@@ -5,7 +5,7 @@ import type { SeedsResult } from './simulate-seeds.ts';
 
 export function describeSeeds(result: SeedsResult, firstSeed: number): string {
   const { algorithm, seeds, failures, faults, strikes, reads, staleReads, readsBehindSession } = result;
-  const { epochChanges: epochs } = result;
+  const { orders } = result;
   const passed = seeds - failures.length;
   const levels = Object.entries(reads).map(([level, count]) => `${count} ${level}`);
   return [
@@ -17,8 +17,10 @@ export function describeSeeds(result: SeedsResult, firstSeed: number): string {
       `${staleReads.session} session, ${staleReads.eventual} eventual, ` +
       `${readsBehindSession.eventual} of these behind their own session`,
     `  leader changes: ${result.leaderChanges}, at least ${result.leaderChangesLeast} a seed`,
-    `  epochs: ${epochs.made} changes, ${epochs.swaps} of the algorithm, ${epochs.joined} with a node that joined, ` +
-      `${epochs.left} with one that left; refused: ${epochs.refused}, outcome unknown: ${epochs.unknown}`,
+    `  epochs: ${orders.made} changes, ${orders.swaps} of the algorithm, ${orders.joined} with a node that joined, ` +
+      `${orders.left} with one that left, ${orders.readmitted} with one readmitted on a blank disk, ` +
+      `${orders.flexible} with a quorum that is no majority; the lead handed over: ${orders.transferred}; ` +
+      `orders refused: ${orders.refused}, outcome unknown: ${orders.unknown}`,
     `  strikes: ${Object.entries(strikes)
       .map(([kind, count]) => `${count} ${kind}`)
       .join(', ')}`,

@@ -38,7 +38,7 @@ export interface SeedsResult {
   readonly reads: SimulationResult['reads'];
   readonly staleReads: SimulationResult['staleReads'];
   readonly readsBehindSession: SimulationResult['readsBehindSession'];
-  readonly epochChanges: SimulationResult['epochChanges'];
+  readonly orders: SimulationResult['orders'];
 }
 
 const youngMegabytes = 64;
@@ -126,6 +126,6 @@ function summarize(
     reads: addCounts(finished.map(({ reads }) => reads)),
     staleReads: addCounts(finished.map(({ staleReads }) => staleReads)),
     readsBehindSession: addCounts(finished.map(({ readsBehindSession }) => readsBehindSession)),
-    epochChanges: addCounts(finished.map(({ epochChanges }) => epochChanges)),
+    orders: addCounts(finished.map(({ orders }) => orders)),
   };
 }

@@ -10,6 +10,7 @@ export interface EpochView {
   readonly number: number;
   readonly algorithm: string;
   readonly members: readonly NodeId[];
+  readonly acceptQuorum: number | undefined;
   readonly base: number;
   readonly appointed: NodeId | undefined;
 }
@@ -68,11 +69,15 @@ export class EpochInvariants {
 
   #beginsOtherwise({ node, epoch }: EpochNodeView): string | undefined {
     if (this.#agreed.has(epoch)) return undefined;
-    const { number, algorithm, members, base, appointed } = epoch;
-    const as = `${algorithm} on ${members.join(', ')} after ${base}, led by ${appointed ?? 'whom it elects'}`;
+    const { number, algorithm, members, acceptQuorum, base, appointed } = epoch;
+    const by = acceptQuorum === undefined ? '' : ` of which ${acceptQuorum} choose`;
+    const as = `${algorithm} on ${members.join(', ')}${by} after ${base}, led by ${appointed ?? 'whom it elects'}`;
     const known = this.#epochs.get(number);
     if (known === undefined) {
-      this.#epochs.set(number, { memory: new InvariantMemory({ algorithm, members, appointed }), as });
+      this.#epochs.set(number, {
+        memory: new InvariantMemory({ algorithm, members, acceptQuorum, appointed }),
+        as,
+      });
       this.#agreed.add(epoch);
       return undefined;
     }

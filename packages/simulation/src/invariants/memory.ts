@@ -100,12 +100,14 @@ export class InvariantMemory {
   constructor(options: {
     readonly algorithm: string;
     readonly members: readonly NodeId[];
+    /** How many choose; undefined: a majority. */
+    readonly acceptQuorum?: number | undefined;
     readonly appointed?: NodeId | undefined;
   }) {
     this.algorithm = options.algorithm;
     this.members = options.members;
     this.appointed = options.appointed;
-    this.choosing = majoritySize(options.members.length);
+    this.choosing = options.acceptQuorum ?? majoritySize(options.members.length);
     // In Raft votes are counted by majority too; in Paxos whoever meets every choosing set is enough.
     this.electing =
       options.algorithm === 'multi-paxos' ? options.members.length + 1 - this.choosing : this.choosing;
