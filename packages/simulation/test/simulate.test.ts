@@ -133,3 +133,8 @@ test('seed 1795256860: a second copy of a command that reaches a replica after i
   });
   expect(violation).toBeUndefined();
 });
+
+test('seed 500290: a segment whose first sync failed has its header on the disk before anything is acknowledged in it', async () => {
+  const result = await simulate({ algorithm: 'multi-paxos', seed: 500_290 });
+  expect(result.violation).toBeUndefined();
+});

@@ -16,6 +16,7 @@ import {
   orClose,
   type Segment,
   type SegmentPlace,
+  segmentHeaderBytes,
   segmentPath,
   segmentSequence,
 } from './segment.ts';
@@ -195,10 +196,11 @@ function corrupt(path: string, position: number, what: string): CodedError {
  */
 async function repairTail(place: SegmentPlace, { sequence, bytes, scan }: ReadSegment): Promise<Segment> {
   const segment = await openSegment(place, sequence);
-  const lastCommit = bytes.subarray(scan.lastCommit, scan.end);
+  // The header goes with the first commit, in one write: where that was not synced, neither was the header.
+  const from = scan.lastCommit === segmentHeaderBytes ? 0 : scan.lastCommit;
   const cut = new Uint8Array(Math.max(0, scan.dataEnd - scan.end));
   return orClose(segment, async () => {
-    await writeDurably(segment.file, [lastCommit, cut], scan.lastCommit);
+    await writeDurably(segment.file, [bytes.subarray(from, scan.end), cut], from);
   });
 }
 

@@ -9,6 +9,7 @@ import {
   decodeSegment,
   type FileSystem,
   faultyFileSystem,
+  type LogEntry,
   type LogRecord,
   MemoryFileSystem,
   openNodeDirectory,
@@ -374,6 +375,47 @@ describe('scenario 31: a sync that fails', () => {
     disk.set({ fail: { errno: 'EIO', on: ['datasync'], times: 1 } });
     await expect(open(disk)).rejects.toMatchObject({ code: 'ERR_DISK_FAILED' });
     expect(await recover()).toBe(all);
+  });
+
+  /** A life on this disk in which the next sync fails after so many commits; whoever owns it ends it then. */
+  async function lifeWithFailure(afterCommits: number, left: LogRecord[], acknowledged: LogRecord[]) {
+    const disk = faultyFileSystem(memory, {
+      random: seededRandom(1),
+      onSyncFailed: (path) => memory.loseUnsynced(path),
+    });
+    const failNext = (): void => disk.set({ fail: { errno: 'EIO', on: ['datasync'], times: 1 } });
+    if (afterCommits < 0) failNext();
+    const log = await open(disk).catch(() => undefined);
+    for (let commits = 0; log !== undefined && commits <= afterCommits; commits++) {
+      const record = left.shift();
+      if (record === undefined) break;
+      if (commits === afterCommits) failNext();
+      log.append([record], () => acknowledged.push(record));
+      await quiet();
+    }
+    await quiet();
+    memory.detach();
+  }
+
+  test('anywhere, over several lives, and then a power failure: all that was acknowledged is there', async () => {
+    for (let first = 0; first < 8; first++) {
+      for (const second of [-1, 0, 1]) {
+        memory = new MemoryFileSystem();
+        const [left, acknowledged]: [LogRecord[], LogRecord[]] = [[...records], []];
+        await lifeWithFailure(first, left, acknowledged);
+        await lifeWithFailure(second, left, acknowledged);
+        const log = await open();
+        const last = left.at(-1) as LogRecord;
+        await append(log, last);
+        memory.crash(dropAll);
+        const recovered = await recover();
+        for (const record of [...acknowledged, last]) {
+          const { payload } =
+            record.type === 'entries' ? (record.entries[0] as LogEntry) : { payload: noise(1, 0) };
+          expect(recovered, `${first}, ${second}`).toContain(Buffer.from(payload).toString('hex'));
+        }
+      }
+    }
   });
 
   test('once, with later ones that succeed: nothing is acknowledged by them, whatever is appended', async () => {
