@@ -7,6 +7,7 @@
 import { crc32 } from 'node:zlib';
 import { CodedError, type Random, seededRandom } from '@quorate/core';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { countCost, watchGrowth } from '../../core/test/wire/decode-cost.ts';
 import { frameMask, paddedBytes, segmentSeed } from '../src/frame.ts';
 import {
   decodeSegment,
@@ -89,40 +90,32 @@ function copyOfFirst(): SegmentImage {
   return { ...first, bytes: first.bytes.slice() };
 }
 
-/** Far more than any decoder needs for a few kilobytes; of the processor's time, since a busy machine takes longer. */
-const decodeMsMax = 1_000;
-/** By how much the process may grow at its largest, garbage counted: a decoder that believed a length needs more. */
-const grownBytesMax = 400 * 2 ** 20;
-let slowestMs = 0;
-let peakBytesBefore = 0;
-
-/** The most memory that the process ever had: what was given back is counted too. */
-function peakBytes(): number {
-  return process.resourceUsage().maxRSS * 1_024;
-}
+let growth = watchGrowth();
 
 beforeEach(() => {
-  slowestMs = 0;
-  peakBytesBefore = peakBytes();
+  growth = watchGrowth();
 });
 
 afterEach(() => {
-  expect(slowestMs).toBeLessThan(decodeMsMax);
-  expect(peakBytes() - peakBytesBefore).toBeLessThan(grownBytesMax);
+  expect(growth()).toBeUndefined();
 });
 
-/** Runs `decode`; what it throws must be one of our errors, and it must be soon over. */
+/** Runs `decode`; what it throws must be one of our errors, and what it costs has bounds. */
 async function typed<T>(decode: () => T | Promise<T>): Promise<T | undefined> {
-  const began = process.cpuUsage();
+  const cost = countCost();
+  const decoded = await decodedOrRefused(decode);
+  const exceeded = cost();
+  if (exceeded !== undefined) throw new Error(exceeded);
+  return decoded;
+}
+
+async function decodedOrRefused<T>(decode: () => T | Promise<T>): Promise<T | undefined> {
   try {
     return await decode();
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     expect(['ERR_LOG_CORRUPT', 'ERR_FOREIGN_DATA']).toContain(error.code);
     return undefined;
-  } finally {
-    const { user, system } = process.cpuUsage(began);
-    slowestMs = Math.max(slowestMs, (user + system) / 1_000);
   }
 }
 

@@ -8,20 +8,13 @@
  *     QUORATE_FUZZ_MUTATIONS=1000000 npx vitest run --project unit fuzz
  */
 import { hasCode, type Random, seededRandom } from '../../src/index.ts';
+import { countCost, watchGrowth } from './decode-cost.ts';
 
 /** Of each decoder. */
 export const mutations = Number(process.env['QUORATE_FUZZ_MUTATIONS'] ?? 5_000);
 const seed = Number(process.env['QUORATE_FUZZ_SEED'] ?? 1);
 /** A test that is asked for a million may take as long as they take. */
 export const fuzzTimeoutMs = 60_000 + mutations;
-
-/**
- * Far more than any decoder needs for bytes as short as those of a corpus; of the processor's time, since a busy
- * machine takes longer.
- */
-const decodeMsMax = 1_000;
-/** By how much the process may grow at its largest, garbage counted: a decoder that believed a length needs more. */
-const grownBytesMax = 300 * 2 ** 20;
 
 /** Heads of MessagePack that claim much, or that nobody may send. */
 const hostileBytes = [
@@ -127,13 +120,13 @@ export function fuzz(
   label: string,
 ): FuzzOutcome {
   const random = seededRandom(seed).fork(label);
-  const peakBefore = peakBytes();
+  const growth = watchGrowth();
   let accepted = 0;
   let refused = 0;
   for (let mutation = 0; mutation < mutations; mutation++) {
     const original = corpus[mutation % corpus.length] as Uint8Array;
     const bytes = mutated(original, corpus, random);
-    const began = process.cpuUsage();
+    const cost = countCost();
     try {
       decode(bytes, original);
       accepted += 1;
@@ -141,18 +134,12 @@ export function fuzz(
       if (!hasCode(error, 'ERR_FRAME_INVALID')) throw found(label, mutation, bytes, error);
       refused += 1;
     }
-    const { user, system } = process.cpuUsage(began);
-    const tookMs = (user + system) / 1_000;
-    if (tookMs > decodeMsMax) throw found(label, mutation, bytes, `took ${tookMs} ms`);
+    const exceeded = cost();
+    if (exceeded !== undefined) throw found(label, mutation, bytes, exceeded);
   }
-  const grown = peakBytes() - peakBefore;
-  if (grown > grownBytesMax) throw new Error(`${label}: the process grew by ${grown} bytes`);
+  const grown = growth();
+  if (grown !== undefined) throw new Error(`${label}: ${grown}`);
   return { accepted, refused };
-}
-
-/** The most memory that the process ever had: what was given back is counted too. */
-function peakBytes(): number {
-  return process.resourceUsage().maxRSS * 1_024;
 }
 
 function found(label: string, mutation: number, bytes: Uint8Array, cause: unknown): Error {
