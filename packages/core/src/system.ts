@@ -203,9 +203,10 @@ export class ActorSystem {
     if (this.#stopping !== undefined) throw new CodedError('ERR_STOPPED', 'the system has stopped');
     const before = this.#handle(node);
     await before.kill();
-    if (this.#stopping !== undefined) throw new CodedError('ERR_STOPPED', 'the system has stopped');
     // The end is announced to the others before anything of the new life.
     await this.#announceDown(before, await before.exited);
+    // A thread that begins from here on would be nobody's to end.
+    if (this.#stopping !== undefined) throw new CodedError('ERR_STOPPED', 'the system has stopped');
     await this.#raise(node, before.incarnation + 1);
     await Promise.all(this.#upNodes().map((peer) => (peer === node ? undefined : this.#wire(node, peer))));
     if (!respawn) return;

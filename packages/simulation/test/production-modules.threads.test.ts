@@ -16,18 +16,22 @@ const packages = resolve(import.meta.dirname, '../..');
 /** Why each of these is not for a simulation to run; threads and unit tests cover them. */
 const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
   'the app starts and strikes a cluster of threads': [
+    'consensus/cluster/claimed-storage.js',
     'consensus/cluster/cluster-directory.js',
     'consensus/cluster/cluster-record.js',
     'consensus/cluster/cluster-status.js',
     'consensus/cluster/cluster.js',
     'consensus/cluster/disk-trace.js',
+    'consensus/cluster/each-of.js',
     'consensus/cluster/epoch-control.js',
     'consensus/cluster/faults.js',
     'consensus/cluster/group-clients.js',
     'consensus/cluster/group.js',
     'consensus/cluster/node-actor.js',
+    'consensus/cluster/node-crew.js',
     'consensus/cluster/options.js',
     'consensus/cluster/start-patience.js',
+    'consensus/cluster/undertaking.js',
     'core/link/message-port.js',
     'core/listeners.js',
     'core/module-loading.js',

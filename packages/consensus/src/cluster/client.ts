@@ -49,10 +49,10 @@ export interface ClientOptions {
 /** How often replicas are asked anew for their news while something waits, or nothing can be had: the first asking may be lost. */
 const renewWatchMs = 1_000;
 
-interface LeaderWaiter {
-  readonly epoch: number;
-  /** A majority of the epoch's members must be in it too. */
-  readonly isEstablished: boolean;
+/** Somebody who waits for news. */
+interface NewsWaiter {
+  readonly hasCome: () => boolean;
+  readonly tooLate: () => CodedError;
   readonly deadlineMs: number;
   readonly resolve: () => void;
   readonly reject: (error: CodedError) => void;
@@ -67,7 +67,7 @@ export class Client {
   readonly #replicas = new Map<NodeId, ActorRef>();
   /** With calls that were not sent yet. An idle session is held by its user alone, and goes when that lets go. */
   readonly #unsent = new Set<Pick<Session, 'rejectUnsent'>>();
-  readonly #leaderWaiters = new Set<LeaderWaiter>();
+  readonly #newsWaiters = new Set<NewsWaiter>();
   /** Why no quorum can be had, as long as that is so. */
   #failure: CodedError | undefined;
   #announced = '';
@@ -88,8 +88,8 @@ export class Client {
     });
     for (const node of options.nodes) this.watch(node);
     context.timers.every(renewWatchMs, () => {
-      this.#tellLeaderWaiters();
-      const isWaiting = this.#errands.size + this.#leaderWaiters.size > 0;
+      this.#tellNewsWaiters();
+      const isWaiting = this.#errands.size + this.#newsWaiters.size > 0;
       // Whoever has heard that a majority failed asks nothing of it, and must yet hear when it is back.
       if (isWaiting || this.#failure !== undefined) for (const node of this.#view.nodes) this.watch(node);
     });
@@ -111,7 +111,23 @@ export class Client {
 
   /** Resolves when a leader of `epoch` or a later one is known. @throws CodedError ERR_NO_QUORUM at the deadline */
   leaderIn(epoch: number, deadlineMs: number): Promise<void> {
-    return this.#await({ epoch, isEstablished: false, deadlineMs });
+    return this.#await({
+      hasCome: () => this.#isLedIn(epoch),
+      tooLate: () => new CodedError('ERR_NO_QUORUM', 'no leader in time', {}),
+      deadlineMs,
+    });
+  }
+
+  /**
+   * Resolves when `node` has told, in its present life, that it is in the newest epoch that is known, with a voice or
+   * without. @throws CodedError ERR_NO_QUORUM at the deadline
+   */
+  heardIn(node: NodeId, deadlineMs: number): Promise<void> {
+    return this.#await({
+      hasCome: () => this.statuses.get(node)?.epoch === this.#view.epoch,
+      tooLate: () => new CodedError('ERR_NO_QUORUM', `${node} did not come along in time`, { node }),
+      deadlineMs,
+    });
   }
 
   /**
@@ -120,42 +136,61 @@ export class Client {
    * that holds what the epoch before has acknowledged. @throws CodedError ERR_OUTCOME_UNKNOWN at the deadline
    */
   establishedIn(epoch: number, deadlineMs: number): Promise<void> {
-    return this.#await({ epoch, isEstablished: true, deadlineMs });
-  }
-
-  #await(waiter: Pick<LeaderWaiter, 'epoch' | 'isEstablished' | 'deadlineMs'>): Promise<void> {
-    if (this.#isLedIn(waiter)) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      this.#leaderWaiters.add({ ...waiter, resolve, reject });
+    const line = `epoch ${epoch} was decided, and a majority of its members was not seen to enter it in time`;
+    return this.#await({
+      hasCome: () => this.#isLedIn(epoch) && this.#isEntered(),
+      tooLate: () => new CodedError('ERR_OUTCOME_UNKNOWN', line, { epoch }),
+      deadlineMs,
     });
   }
 
-  #isLedIn({ epoch, isEstablished }: Pick<LeaderWaiter, 'epoch' | 'isEstablished'>): boolean {
+  #await(waiter: Pick<NewsWaiter, 'hasCome' | 'tooLate' | 'deadlineMs'>): Promise<void> {
+    if (waiter.hasCome()) return Promise.resolve();
+    if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
+    return new Promise((resolve, reject) => {
+      this.#newsWaiters.add({ ...waiter, resolve, reject });
+    });
+  }
+
+  #isLedIn(epoch: number): boolean {
     const { leader, epoch: newest } = this.#view;
-    if (leader === undefined || newest < epoch) return false;
-    if (!isEstablished) return true;
+    return leader !== undefined && newest >= epoch;
+  }
+
+  /** Whether a majority of the newest epoch's members is in it. Who only learns there may hold nothing of it yet. */
+  #isEntered(): boolean {
     const members = this.epoch?.members ?? [];
-    const entered = members.filter((member) => this.statuses.get(member)?.epoch === newest);
+    const entered = members.filter((member) => {
+      const status = this.statuses.get(member);
+      return status?.epoch === this.#view.epoch && status.role !== 'learner';
+    });
     return members.length > 0 && entered.length >= majoritySize(members.length);
   }
 
-  #tellLeaderWaiters(): void {
+  #tellNewsWaiters(): void {
     const nowMs = this.#context.clock.nowMs();
-    for (const waiter of this.#leaderWaiters) {
-      const isLed = this.#isLedIn(waiter);
-      if (!isLed && nowMs < waiter.deadlineMs && this.#stopError === undefined) continue;
-      this.#leaderWaiters.delete(waiter);
-      if (isLed) waiter.resolve();
-      else waiter.reject(this.#stopError ?? tooLate(waiter));
+    for (const waiter of this.#newsWaiters) {
+      const hasCome = waiter.hasCome();
+      if (!hasCome && nowMs < waiter.deadlineMs && this.#stopError === undefined) continue;
+      this.#newsWaiters.delete(waiter);
+      if (hasCome) waiter.resolve();
+      else waiter.reject(this.#stopError ?? waiter.tooLate());
     }
   }
 
-  /** Ends the present epoch; resolves with the number of the next when that has begun. */
+  /**
+   * Ends the present epoch; resolves with the number of the next when that has begun.
+   *
+   * Whether those who join have caught up is for the leader to say, and it is given less time than the caller has, so
+   * that its word is here before that: `ERR_NO_QUORUM`, nothing was changed. `ERR_OUTCOME_UNKNOWN` at the deadline
+   * means that no word came: the leader that was asked is gone, or has proposed the change and not seen it chosen.
+   */
   reconfigure(change: EpochChange, options: CallOptions): Promise<number> {
     return this.#call(options, (call, answered) => ({
       target: 'leader',
       message: (request) => {
-        const withinMs = Math.max(1, Math.ceil(call.deadlineMs - this.#context.clock.nowMs()));
+        const leftMs = call.deadlineMs - this.#context.clock.nowMs();
+        const withinMs = Math.max(1, Math.floor(leftMs - answerTakesMs(leftMs, this.#options.patienceMs)));
         return { type: 'reconfigure', request, withinMs, change };
       },
       answered: (answer) => {
@@ -253,7 +288,7 @@ export class Client {
   stop(): void {
     const error = new CodedError('ERR_STOPPED', 'the cluster has stopped', {});
     this.#stopError = error;
-    this.#tellLeaderWaiters();
+    this.#tellNewsWaiters();
     this.#errands.rejectAll(error);
     for (const session of this.#unsent) session.rejectUnsent(error);
   }
@@ -268,7 +303,7 @@ export class Client {
     if (this.#view.heard(message.status)) this.#errands.leaderChanged();
     for (const node of this.#view.nodes) if (!nodesBefore.includes(node)) this.watch(node);
     this.#announce();
-    this.#tellLeaderWaiters();
+    this.#tellNewsWaiters();
     this.#failure = this.#whatFailed();
     if (this.#failure !== undefined) this.#giveUp(this.#failure);
     this.#options.onStatus?.(message.status);
@@ -309,8 +344,7 @@ export class Client {
   }
 }
 
-function tooLate({ epoch, isEstablished }: LeaderWaiter): CodedError {
-  if (!isEstablished) return new CodedError('ERR_NO_QUORUM', 'no leader in time', {});
-  const line = `epoch ${epoch} was decided, and a majority of its members was not seen to enter it in time`;
-  return new CodedError('ERR_OUTCOME_UNKNOWN', line, { epoch });
+/** What is kept of the time that is left, for the leader's last word to come: patience, if there is time for it. */
+function answerTakesMs(leftMs: number, patienceMs: number): number {
+  return Math.min(patienceMs, leftMs / 4);
 }

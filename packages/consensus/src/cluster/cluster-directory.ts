@@ -18,10 +18,18 @@ export interface ClusterIdentity {
   readonly groups: number;
   /** The voters of that epoch. */
   readonly members: readonly NodeId[];
-  /** Nodes that have no voice yet: they learn until an epoch names them. */
+  /**
+   * Nodes that were started blank and were not seen to have a voice in every group: one without learns until an epoch
+   * names it. A member is among them while it is replaced, or when the groups differ.
+   */
   readonly joining: readonly NodeId[];
   /** Disk id by member, of those that have started before. */
   readonly disks?: Readonly<Record<string, string>>;
+}
+
+/** All nodes that are to run, with a voice or without. */
+export function nodesOf({ members, joining }: ClusterIdentity): readonly NodeId[] {
+  return [...new Set([...members, ...joining])];
 }
 
 const fileName = 'cluster.json';

@@ -2,9 +2,9 @@
  * The record of who a cluster is, in memory and in its directory: changed one step after the other, each of them
  * whole on the disk before it counts.
  */
-import type { NodeId } from '@quorate/core';
+import { CodedError, type NodeId } from '@quorate/core';
 import { type FileSystem, readNodeDirectory } from '@quorate/storage';
-import { type ClusterIdentity, writeIdentity } from './cluster-directory.ts';
+import { type ClusterIdentity, nodesOf, writeIdentity } from './cluster-directory.ts';
 
 /** Where a cluster keeps its record and the folders of its nodes. */
 export interface ClusterStorage {
@@ -17,6 +17,7 @@ export class ClusterRecord {
   readonly #storage: ClusterStorage | undefined;
   #identity: ClusterIdentity;
   #changing: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   constructor(identity: ClusterIdentity, storage: ClusterStorage | undefined) {
     this.#identity = identity;
@@ -27,8 +28,9 @@ export class ClusterRecord {
     return this.#identity;
   }
 
-  /** @param change of what the record is when its turn comes */
+  /** @param change of what the record is when its turn comes. @throws CodedError ERR_STOPPED once it is closed */
   change(change: (identity: ClusterIdentity) => ClusterIdentity): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new CodedError('ERR_STOPPED', 'the cluster has stopped', {}));
     const changed = this.#changing.then(async () => {
       const identity = change(this.#identity);
       if (identity === this.#identity) return;
@@ -50,6 +52,17 @@ export class ClusterRecord {
     const { fileSystem, directory } = this.#storage;
     const found = await readNodeDirectory({ fileSystem, directory: `${directory}/${node}` });
     if (found === undefined) return;
-    await this.change((identity) => ({ ...identity, disks: { ...identity.disks, [node]: found.diskId } }));
+    // One that was dismissed while it opened is none of the cluster's any more.
+    await this.change((identity) =>
+      nodesOf(identity).includes(node)
+        ? { ...identity, disks: { ...identity.disks, [node]: found.diskId } }
+        : identity,
+    );
+  }
+
+  /** Nothing is written any more: the directory may belong to another process soon. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#changing;
   }
 }

@@ -20,12 +20,13 @@ import {
   silentLog,
   systemClock,
 } from '@quorate/core';
-import { lockDirectory, nodeFileSystem } from '@quorate/storage';
+import { nodeFileSystem } from '@quorate/storage';
 import { majoritySize } from '../quorum/majority.ts';
 import { nodeActorName } from '../replica/open-node.ts';
 import type { AnswerOf, CommandOf, QueryOf, ResultOf, StateMachineDefinition } from '../state-machine.ts';
+import { claimStorage, releaseAfter } from './claimed-storage.ts';
 import type { Client } from './client.ts';
-import { type ClusterIdentity, openClusterDirectory, withdrawIdentity } from './cluster-directory.ts';
+import { type ClusterIdentity, nodesOf } from './cluster-directory.ts';
 import { type ClusterStatus, type NodeStatus, statusOf } from './cluster-status.ts';
 import { EpochControl, type EpochOrder } from './epoch-control.ts';
 import { ClusterFaults } from './faults.ts';
@@ -68,6 +69,9 @@ interface Parts {
 /** How long a start waits for a disk that does not answer, once a majority of the nodes could serve. */
 const slowDiskMs = 5_000;
 
+/** What the directory has to be let go of after a stop, however long that took; only its own disk can take longer. */
+const lettingGoMs = 1_000;
+
 /** A replicated state machine of type `D`, embedded in this process. */
 export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   /** Faults on purpose: for tests, benches and drills. */
@@ -102,7 +106,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
           : { fileSystem: nodeFileSystem(), directory: resolve(storage.directory) },
       openNode: (node) => this.#openNode(node),
       nodeRemoved: (node) => this.#clients.nodeRemoved(node),
-      nowMs: () => systemClock.nowMs(),
+      clock: systemClock,
       warn: (message) => this.#emit('warning', { message }),
     });
     this.faults = new ClusterFaults({
@@ -155,6 +159,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     };
     const { identity, release, warnings, withdraw } = await claimStorage(checked, wanted);
     let system: ActorSystem | undefined;
+    let cluster: Cluster<D> | undefined;
     try {
       const events = new EventEmitter();
       // What is said before the app has the cluster in hand is told when it has.
@@ -164,26 +169,30 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
         else early.push({ node, message });
       };
       system = await ActorSystem.start({
-        nodes: [...identity.members, ...identity.joining],
+        nodes: nodesOf(identity),
         localNode: clientNodeName,
         log: warningsOnly(warn),
         stopTimeoutMs: checked.stopTimeoutMs,
       });
       const parts = { system, identity, options: checked, release };
-      const cluster = new Cluster<D>(parts, events);
-      cluster.#clients.of(0);
-      const failures = await cluster.#openNodes();
+      const started = new Cluster<D>(parts, events);
+      cluster = started;
+      started.#clients.of(0);
+      const failures = await started.#openNodes();
       // Why a node could not be opened is among the failures already.
-      const said = early.filter(({ node }) => !cluster.#unopened.has(node)).map(({ message }) => message);
+      const said = early.filter(({ node }) => !started.#unopened.has(node)).map(({ message }) => message);
       early = undefined;
       for (const message of [...warnings, ...failures, ...said])
-        setImmediate(() => cluster.#emit('warning', { message }));
-      return cluster;
+        setImmediate(() => started.#emit('warning', { message }));
+      return started;
     } catch (error) {
       await system?.stop();
+      const ownWrites = cluster === undefined ? Promise.resolve() : cluster.#epochs.stop();
+      await ownWrites;
       // A thread that a disk holds may write there yet, and would leave data of a cluster that has no name.
       if (system === undefined || system.hanging.length === 0) await withdraw();
-      await (system === undefined ? release() : releaseAfter(system, release));
+      const withinMs = checked.stopTimeoutMs;
+      await (system === undefined ? release() : releaseAfter({ system, ownWrites }, release, withinMs));
       throw error;
     }
   }
@@ -237,15 +246,21 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
    * With several groups all of them change; one that could not may be asked again, and those that have changed are
    * left as they are. Resolves with the number of group 0's new epoch when all are led. No acknowledged command is
    * lost or applied twice, and no crash on the way leaves anything but the old epoch or the new one. Give it time:
-   * joiners have to catch up within `timeoutMs`.
+   * joiners have to catch up within `timeoutMs`. Such orders are carried out one after the other, and `timeoutMs` and
+   * `signal` count from the call on, while it waits for its turn too.
    *
    * @throws CodedError
-   * - `ERR_OPTION_INVALID`, `ERR_MODULE_INVALID`, `ERR_ABORTED`, `ERR_STOPPED`: nothing was begun.
-   * - `ERR_NO_QUORUM`: no leader, or joiners that did not catch up in time. `ERR_OVERLOADED`: another change was under
-   *   way until the deadline. `ERR_EPOCH_CHANGED`: another change came first. This one was not made; with
-   *   several groups, not in all of them.
+   * - `ERR_OPTION_INVALID`, `ERR_MODULE_INVALID`: it makes no sense, or cannot be run. Nothing was changed.
+   * - `ERR_OVERLOADED`: another order, or another change, was under way until the deadline. Nothing was changed.
+   * - `ERR_ABORTED`, `ERR_STOPPED`: its signal was raised, or the cluster stopped, before a leader was asked. Nothing was
+   *   changed, and what was prepared is taken back.
    * - `ERR_FOREIGN_DATA`, `ERR_LOG_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_FAILED`: a joiner could not be started.
-   * - `ERR_OUTCOME_UNKNOWN`: it may have been made, or is; `status()` tells in time.
+   *   Nothing was changed.
+   * - `ERR_NO_QUORUM`: nobody led, joiners did not open their disks, or they did not catch up, by the word of the
+   *   leader, who gives them the time there is less what its word takes (twice the longest election timeout, or a quarter of
+   *   the time). `ERR_EPOCH_CHANGED`: another change came first. This one was not made; with several groups, not in all.
+   * - `ERR_OUTCOME_UNKNOWN`: a leader was asked, and its word did not come before the deadline, the signal or the stop; or
+   *   the change is made, and was not seen to the end, which `details.epoch` says. It may take effect; `status()` tells.
    */
   async reconfigure(order: EpochOrder, options: CallOptions = {}): Promise<number> {
     return this.#epochs.reconfigure(order, options);
@@ -255,7 +270,13 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
    * Readmits a member whose disk is gone: starts it blank, lets it learn without a voice, and gives it its voice
    * back in a new epoch. What its folder held is kept beside. Resolves with the number of that epoch.
    *
-   * @throws CodedError as {@link reconfigure}; `ERR_DISK_FAILED` while a disk that hangs keeps its thread from ending
+   * It may be ordered again after it has failed, also by the next process. It goes on where it was: the disk that was
+   * new then may bear a voice by now, and is not wiped again unless it cannot be opened.
+   *
+   * @throws CodedError as {@link reconfigure}, and
+   * - `ERR_NO_QUORUM`: the others are no quorum without it in every group, so what it holds is needed: nothing of it was
+   *   touched, and it is up again (in memory it had lost everything, and stays down)
+   * - `ERR_DISK_FAILED`: a disk that hangs keeps its thread from ending
    */
   async replace(node: string, options: CallOptions = {}): Promise<number> {
     return this.#epochs.replace(node, options);
@@ -274,8 +295,9 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   }
 
   /**
-   * Ends every thread and lets go of the directory. Calls that wait reject with `ERR_STOPPED` if they were
-   * never sent and `ERR_OUTCOME_UNKNOWN` if they were. Nothing acknowledged is lost: it is on the disk.
+   * Ends every thread and lets go of the directory. Calls and orders that wait reject with `ERR_STOPPED` if they
+   * were never sent and `ERR_OUTCOME_UNKNOWN` if they were; of an order nothing goes on afterwards. Nothing
+   * acknowledged is lost: it is on the disk.
    *
    * Takes no longer than `stopTimeoutMs`. A thread that waits for a disk which hangs cannot be ended before
    * the disk lets go, and might write then: a `warning` names it, and the directory stays taken until then. A
@@ -292,10 +314,14 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   }
 
   async #stop(): Promise<void> {
+    const { system, release, options } = this.#parts;
+    const untilMs = systemClock.nowMs() + options.stopTimeoutMs;
+    // Orders first: they are not to take the end of the clients for news, nor the end of a thread for its failure.
+    const ownWrites = this.#epochs.stop();
     this.#clients.stop();
-    const { system, release } = this.#parts;
     await system.stop();
-    const hanging = await releaseAfter(system, release);
+    const leftMs = Math.max(lettingGoMs, untilMs - systemClock.nowMs());
+    const hanging = await releaseAfter({ system, ownWrites }, release, leftMs);
     if (hanging.length === 0) return;
     const message = `the disk of ${hanging.join(', ')} hangs: the directory stays taken until it lets go`;
     this.#emit('warning', { message });
@@ -421,55 +447,4 @@ function newsAsEvents(events: EventEmitter): Pick<GroupClientsParts, 'onStatus' 
     },
     onLeader: (group, { node, reign }) => emitApart(events, 'leader', { node, term: reign, group }),
   };
-}
-
-function groupsOf({ groups }: ClusterIdentity): string {
-  return groups === 1 ? '' : `, ${groups} groups`;
-}
-
-/**
- * Lets go of the directory once no thread of the stopped system can write there any more. Nobody waits for
- * threads that hang. @returns the nodes whose threads do
- */
-async function releaseAfter(system: ActorSystem, release: () => Promise<void>): Promise<readonly NodeId[]> {
-  const { hanging } = system;
-  const released = system.threadsEnded().then(release);
-  if (hanging.length === 0) await released;
-  else released.catch(() => undefined);
-  return hanging;
-}
-
-interface ClaimedStorage {
-  readonly identity: ClusterIdentity;
-  readonly release: () => Promise<void>;
-  /** Takes back what was written for a cluster that could not start, unless a node has data already. */
-  readonly withdraw: () => Promise<void>;
-  readonly warnings: readonly string[];
-}
-
-async function claimStorage(options: CheckedOptions, wanted: ClusterIdentity): Promise<ClaimedStorage> {
-  const { storage } = options;
-  const nothing = async (): Promise<void> => undefined;
-  if (storage === 'memory') return { identity: wanted, release: nothing, withdraw: nothing, warnings: [] };
-  const directory = resolve(storage.directory);
-  const fileSystem = nodeFileSystem();
-  await fileSystem.makeDirectory(directory);
-  const lock = await lockDirectory(directory);
-  try {
-    const { identity, isNew } = await openClusterDirectory(fileSystem, directory, wanted);
-    const isDifferent =
-      identity.algorithm !== wanted.algorithm ||
-      identity.members.join() !== wanted.members.join() ||
-      identity.groups !== wanted.groups;
-    const said = `${identity.algorithm} on ${identity.members.join(', ')}${groupsOf(identity)}`;
-    const warnings = isDifferent
-      ? [`the directory holds a cluster of ${said}: that wins over the options`]
-      : [];
-    if (storage.traceDirectory !== undefined) await fileSystem.makeDirectory(resolve(storage.traceDirectory));
-    const withdraw = isNew ? () => withdrawIdentity(fileSystem, directory, identity) : nothing;
-    return { identity, release: () => lock.release(), withdraw, warnings };
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
 }

@@ -2,16 +2,27 @@
  * Changes of the epoch, as the app orders them: another algorithm, other members, a member on a new disk.
  *
  * Whoever joins is started first, without a voice, and learns; then the leader ends the epoch; then whoever
- * has left is stopped. The directory names each node before it has a folder, so that a crash at any point leaves
- * nothing that a restart would misunderstand.
+ * has left is stopped. One order is carried out after the other, and one that was given up begins nothing more.
  */
-import { type ActorSystem, CodedError, hasCode, type NodeId, optionInvalid } from '@quorate/core';
+import {
+  type ActorSystem,
+  type Clock,
+  CodedError,
+  hasCode,
+  messageOf,
+  type NodeId,
+  optionInvalid,
+} from '@quorate/core';
+import type { EpochChange } from '../replica/message.ts';
 import { checkAlgorithm } from './algorithm.ts';
 import type { Client } from './client.ts';
-import { type ClusterIdentity, setFolderAside } from './cluster-directory.ts';
+import { type ClusterIdentity, nodesOf } from './cluster-directory.ts';
 import { ClusterRecord, type ClusterStorage } from './cluster-record.ts';
+import { eachOf, failureIn } from './each-of.ts';
+import { NodeCrew, type NodeCrewParts, withoutKeys } from './node-crew.ts';
 import { checkAcceptQuorum, checkNodes } from './options.ts';
-import { type CallOptions, callTimeoutMsDefault } from './waiting-call.ts';
+import { type Undertaking, Undertakings } from './undertaking.ts';
+import type { CallOptions } from './waiting-call.ts';
 
 /** What shall be different; what is not named stays as it is. */
 export interface EpochOrder {
@@ -25,19 +36,20 @@ export interface EpochOrder {
 /** What shall be different in one group. */
 export type GroupOrder = Omit<EpochOrder, 'members'>;
 
-export interface EpochControlParts {
-  readonly system: ActorSystem;
+/** What an order needs of a group's client. */
+export type GroupClient = Pick<
+  Client,
+  'epoch' | 'statuses' | 'leaderIn' | 'heardIn' | 'establishedIn' | 'reconfigure' | 'barrier'
+>;
+
+export interface EpochControlParts extends Pick<NodeCrewParts, 'openNode' | 'nodeRemoved' | 'warn'> {
+  readonly system: NodeCrewParts['system'] & Pick<ActorSystem, 'isUp'>;
   /** The client of a group. */
-  readonly client: (group: number) => Client;
+  readonly client: (group: number) => GroupClient;
   readonly identity: ClusterIdentity;
   /** Undefined when nodes keep their data in memory. */
   readonly storage: ClusterStorage | undefined;
-  /** Opens the replicas of a node whose thread is up; its disk is noted when this resolves. */
-  readonly openNode: (node: NodeId) => Promise<void>;
-  /** The node is no more. */
-  readonly nodeRemoved: (node: NodeId) => void;
-  readonly nowMs: () => number;
-  readonly warn: (message: string) => void;
+  readonly clock: Clock;
 }
 
 const groupOrderNames = ['algorithm', 'acceptQuorum'];
@@ -52,15 +64,27 @@ interface EpochForm {
   readonly members: readonly NodeId[];
 }
 
+type PresentForm = EpochForm & { readonly epoch: number };
+
+interface Changes {
+  readonly groups: readonly number[];
+  /** What to ask of the group's leader; undefined when there is nothing left to change. */
+  readonly changeFor: (group: number, present: PresentForm) => Promise<EpochChange | undefined>;
+  /** Takes back what was prepared: nothing has changed, and nothing will. */
+  readonly takeBack?: () => Promise<void>;
+}
+
 export class EpochControl {
   readonly #parts: EpochControlParts;
   readonly #record: ClusterRecord;
-  /** One change after the other. */
-  #underWay: Promise<unknown> = Promise.resolve();
+  readonly #crew: NodeCrew;
+  readonly #undertakings: Undertakings;
 
   constructor(parts: EpochControlParts) {
     this.#parts = parts;
     this.#record = new ClusterRecord(parts.identity, parts.storage);
+    this.#crew = new NodeCrew({ ...parts, record: this.#record });
+    this.#undertakings = new Undertakings(parts.clock);
   }
 
   get identity(): ClusterIdentity {
@@ -69,31 +93,30 @@ export class EpochControl {
 
   /** All nodes that are to run, with a voice or without. */
   get nodes(): readonly NodeId[] {
-    return [...this.identity.members, ...this.identity.joining];
+    return nodesOf(this.identity);
   }
 
   /** See `Cluster.reconfigure`. */
-  reconfigure(order: EpochOrder, options: CallOptions): Promise<number> {
+  async reconfigure(order: EpochOrder, options: CallOptions): Promise<number> {
     checkNames(order, orderNames);
-    return this.#inTurn(() => this.#reconfigure(order, options));
+    return this.#undertakings.inTurn(options, (undertaking) => this.#reconfigure(order, undertaking));
   }
 
   /** See `Group.reconfigure`. */
-  reconfigureGroup(group: number, order: GroupOrder, options: CallOptions): Promise<number> {
+  async reconfigureGroup(group: number, order: GroupOrder, options: CallOptions): Promise<number> {
     checkNames(order, groupOrderNames);
-    return this.#inTurn(async () => {
-      const deadlineMs = this.#deadlineMs(options);
-      const [epoch = 0] = await this.#changeAll([group], (present) => formOf(order, present), {
-        options,
-        deadlineMs,
-      });
+    return this.#undertakings.inTurn(options, async (undertaking) => {
+      const changeFor = async (_: number, present: PresentForm) => changeTo(formOf(order, present), present);
+      const epoch = await this.#changeAll({ groups: [group], changeFor }, undertaking);
+      // Members change with the whole cluster, so nobody joins or leaves.
+      if (group === 0) await this.#seenToTheEnd(epoch, () => this.#noteFirstGroup());
       return epoch;
     });
   }
 
   /** See `Cluster.replace`. */
   replace(node: string, options: CallOptions): Promise<number> {
-    return this.#inTurn(() => this.#replace(node, options));
+    return this.#undertakings.inTurn(options, (undertaking) => this.#replace(node, undertaking));
   }
 
   /** A node is open: see {@link ClusterRecord.noteDisk}. */
@@ -101,138 +124,172 @@ export class EpochControl {
     return this.#record.noteDisk(node);
   }
 
-  #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const turn = this.#underWay.then(task, task);
-    this.#underWay = turn.catch(() => undefined);
-    return turn;
+  /**
+   * Gives up what is under way, and everything to come. Resolves when nothing is at work any more and nothing is written
+   * to the directory: after the end of the clients and of the threads.
+   */
+  async stop(): Promise<void> {
+    await this.#undertakings.stop();
+    await this.#record.close();
   }
 
-  async #reconfigure(order: EpochOrder, options: CallOptions): Promise<number> {
-    const deadlineMs = this.#deadlineMs(options);
-    const form = formOf(order, await this.#present(0, deadlineMs));
+  async #reconfigure(order: EpochOrder, undertaking: Undertaking): Promise<number> {
+    const form = formOf(order, await this.#present(0, undertaking));
     const joiners = form.members.filter((node) => !this.nodes.includes(node));
-    await this.#admit(joiners, deadlineMs);
-    const change = { options, deadlineMs, dismiss: () => this.#dismiss(joiners) };
-    const [epoch = 0] = await this.#changeAll(this.#groups(), (present) => formOf(order, present), change);
-    await this.#settle({ ...form, epoch });
+    // Whoever begins blank has to be told where each group stands, or it would begin in the past or the future.
+    if (joiners.length > 0) await this.#locate(undertaking);
+    await this.#crew.admit(joiners, undertaking);
+    const epoch = await this.#changeAll(
+      {
+        groups: this.#groups(),
+        changeFor: async (_, present) => changeTo(formOf(order, present), present),
+        takeBack: () => this.#crew.dismiss(joiners),
+      },
+      undertaking,
+    );
+    await this.#seenToTheEnd(epoch, () => this.#settle({ ...form, epoch }));
     return epoch;
   }
 
-  async #replace(name: string, options: CallOptions): Promise<number> {
-    const deadlineMs = this.#deadlineMs(options);
-    const present = await this.#present(0, deadlineMs);
+  async #replace(name: string, undertaking: Undertaking): Promise<number> {
+    const present = await this.#present(0, undertaking);
     const node = name as NodeId;
     if (!present.members.includes(node)) {
       throw optionInvalid('node', name, `a member: ${present.members.join(', ')}`);
     }
-    const { system, storage, openNode, warn } = this.#parts;
-    await this.#ended(node, system.kill(node), deadlineMs);
-    await this.#requireOthers(node, deadlineMs);
-    await this.#record.change((identity) => ({
-      ...identity,
-      disks: withoutKeys(identity.disks ?? {}, [node]),
-      members: identity.members.filter((other) => other !== node),
-      joining: [...identity.joining.filter((other) => other !== node), node],
-    }));
-    if (storage !== undefined) {
-      const aside = await setFolderAside(storage.fileSystem, storage.directory, node);
-      if (aside !== undefined) warn(`what node ${node} had is kept in ${aside}`);
-    }
-    await system.restart(node, { respawn: false });
-    await openNode(node);
-    const change = { options, deadlineMs, renewed: [node] };
-    const [epoch = 0] = await this.#changeAll(this.#groups(), (form) => form, change);
-    await this.#settle({ ...present, epoch });
+    await this.#locate(undertaking);
+    const isResumed = await this.#crew.resume(node, undertaking, () => this.#isServing(node));
+    if (!isResumed)
+      await this.#crew.startBlank(node, undertaking, () => this.#requireOthers(node, undertaking));
+    const changeFor = async (group: number, form: PresentForm): Promise<EpochChange | undefined> => {
+      if (!form.members.includes(node)) return undefined;
+      if (isResumed && (await this.#hasVoice(node, group, undertaking))) return undefined;
+      return { ...changeTo(form, form), renewed: [node] };
+    };
+    const epoch = await this.#changeAll({ groups: this.#groups(), changeFor }, undertaking);
+    await this.#seenToTheEnd(epoch, () => this.#settle({ ...present, epoch }));
     return epoch;
   }
 
   /**
    * Ends the present epoch of each group and waits until the next one is served. What has failed for some groups
    * may be asked again: those that have changed are left as they are.
-   * @returns the numbers of the new epochs, in the order of `groups`
+   * @returns the number of the new epoch of the first of `groups`
    */
-  async #changeAll(
-    groups: readonly number[],
-    formFor: (present: EpochForm) => EpochForm,
-    { options, deadlineMs, renewed = [], dismiss }: ChangeOptions,
-  ): Promise<number[]> {
+  async #changeAll({ groups, changeFor, takeBack }: Changes, undertaking: Undertaking): Promise<number> {
     const outcomes = await eachOf(groups, changesAtOnce, async (group) => {
-      const { epoch: fromEpoch, ...present } = await this.#present(group, deadlineMs);
-      const change = { fromEpoch, ...formFor(present), renewed };
-      return this.#parts.client(group).reconfigure(change, this.#remaining(options, deadlineMs));
+      const present = await this.#present(group, undertaking);
+      const change = await changeFor(group, present);
+      if (change === undefined) return present.epoch;
+      undertaking.asking();
+      return this.#parts.client(group).reconfigure(change, undertaking.callOptions());
     });
-    const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
-    if (failures[0] !== undefined) {
-      // Where it may have happened, the joiners may be voters by now.
-      const mayHaveHappened = ({ reason }: PromiseRejectedResult): boolean =>
-        hasCode(reason, 'ERR_OUTCOME_UNKNOWN');
-      if (failures.length === groups.length && !failures.some(mayHaveHappened)) await dismiss?.();
-      throw failures[0].reason;
-    }
+    const failure = failureIn(outcomes);
+    if (failure !== undefined) return this.#changeFailed(outcomes, failure, undertaking, takeBack);
+    undertaking.decided();
     const epochs = outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : 0));
+    const [epoch = 0] = epochs;
     // The joiners are voters from here on, however long it takes until the epochs are served. Those who
     // leave serve those who stay until a quorum of these has come along.
-    const served = await eachOf(groups, changesAtOnce, async (group, at) => {
-      const client = this.#parts.client(group);
-      await client.establishedIn(epochs[at] as number, deadlineMs);
-      await client.barrier(this.#remaining({}, deadlineMs));
+    await this.#seenToTheEnd(epoch, async () => {
+      const served = await eachOf(groups, changesAtOnce, async (group, at) => {
+        const client = this.#parts.client(group);
+        const { deadlineMs } = undertaking;
+        await undertaking.wait(() => client.establishedIn(epochs[at] as number, deadlineMs));
+        await undertaking.wait(() => client.barrier(undertaking.callOptions()));
+      });
+      const unserved = failureIn(served);
+      if (unserved !== undefined) throw unserved.reason;
     });
-    for (const outcome of served) if (outcome.status === 'rejected') throw outcome.reason;
-    return epochs;
+    return epoch;
   }
 
-  /** Starts nodes that have no voice yet; all of them, or none. */
-  async #admit(joiners: readonly NodeId[], deadlineMs: number): Promise<void> {
-    if (joiners.length === 0) return;
-    const { system, openNode } = this.#parts;
-    await this.#locate(deadlineMs);
-    await this.#record.change((identity) => ({ ...identity, joining: [...identity.joining, ...joiners] }));
-    const outcomes = await eachOf(joiners, joiners.length, async (node) => {
-      await system.addNode(node);
-      await openNode(node);
-    });
-    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failure === undefined) return;
-    await this.#dismiss(joiners);
-    throw failure.reason;
+  /** @throws what is true of the whole: where some change may have happened, that is unknown. */
+  async #changeFailed(
+    outcomes: readonly PromiseSettledResult<number>[],
+    first: PromiseRejectedResult,
+    undertaking: Undertaking,
+    takeBack: Changes['takeBack'],
+  ): Promise<never> {
+    const { warn } = this.#parts;
+    // Where it may have happened, the joiners may be voters by now.
+    const unknown = outcomes.find(
+      (outcome) => outcome.status === 'rejected' && hasCode(outcome.reason, 'ERR_OUTCOME_UNKNOWN'),
+    );
+    const isNothingChanged =
+      unknown === undefined && outcomes.every((outcome) => outcome.status === 'rejected');
+    if (isNothingChanged && takeBack !== undefined) return undertaking.undo(first.reason, takeBack, warn);
+    await this.#noteFirstGroup().catch((error) => warn(`cluster.json was not written: ${messageOf(error)}`));
+    throw unknown?.status === 'rejected' ? unknown.reason : first.reason;
   }
 
-  /** Whoever begins blank has to be told where each group stands, or it would begin in the past or the future. */
-  async #locate(deadlineMs: number): Promise<void> {
-    const located = await eachOf(this.#groups(), changesAtOnce, (group) => this.#present(group, deadlineMs));
-    for (const outcome of located) if (outcome.status === 'rejected') throw outcome.reason;
+  /** Does what follows from a decision that cannot be taken back. @throws CodedError ERR_OUTCOME_UNKNOWN */
+  async #seenToTheEnd(epoch: number, task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      if (hasCode(error, 'ERR_OUTCOME_UNKNOWN')) throw error;
+      const line = `epoch ${epoch} was decided, but not seen to the end: ${messageOf(error)}`;
+      throw new CodedError('ERR_OUTCOME_UNKNOWN', line, { epoch }, { cause: error });
+    }
+  }
+
+  /** @throws CodedError as {@link #present}, of the first group of which that is not known */
+  async #locate(undertaking: Undertaking): Promise<void> {
+    const located = await eachOf(this.#groups(), changesAtOnce, (group) => this.#present(group, undertaking));
+    const failure = failureIn(located);
+    if (failure !== undefined) throw failure.reason;
+  }
+
+  /** Whether the replicas of the node have told of themselves, in this life of it, and none of them has failed. */
+  #isServing(node: NodeId): boolean {
+    const { system, client } = this.#parts;
+    if (!system.isUp(node)) return false;
+    return this.#groups().every((group) => {
+      const status = client(group).statuses.get(node);
+      return status !== undefined && status.role !== 'failed';
+    });
+  }
+
+  /** Whether a node that is up votes in the present epoch of the group. Before it is there, nobody can tell. */
+  async #hasVoice(node: NodeId, group: number, undertaking: Undertaking): Promise<boolean> {
+    const client = this.#parts.client(group);
+    await undertaking.wait(
+      () => client.heardIn(node, undertaking.deadlineMs),
+      () => new CodedError('ERR_NO_QUORUM', `${node} did not catch up in time`, { node }),
+    );
+    return client.statuses.get(node)?.role !== 'learner';
   }
 
   /**
    * Whoever is to be replaced is down; the others have to be a quorum of every group without it, or what it has on
-   * its disk is still needed. @throws CodedError ERR_NO_QUORUM; the node is started again on what it has, which is nothing in memory
+   * its disk is still needed. @throws CodedError ERR_NO_QUORUM
    */
-  async #requireOthers(node: NodeId, deadlineMs: number): Promise<void> {
-    const { system, openNode, client, storage } = this.#parts;
-    const confirmed = await eachOf(this.#groups(), changesAtOnce, (group) =>
-      client(group).barrier(this.#remaining({}, deadlineMs)),
-    );
-    const failure = confirmed.find((outcome) => outcome.status === 'rejected');
-    if (failure === undefined) return;
-    if (storage !== undefined) {
-      await system.restart(node, { respawn: false });
-      // Whether it can be opened or not: it is where it was.
-      await openNode(node).catch(() => undefined);
-    }
+  async #requireOthers(node: NodeId, undertaking: Undertaking): Promise<void> {
     const others = this.nodes.filter((other) => other !== node).join(', ') || 'nobody';
-    throw new CodedError(
-      'ERR_NO_QUORUM',
-      `${node} cannot be replaced: without it there is no quorum (${others})`,
-      { node },
-      { cause: failure.reason },
+    const isNeeded = (cause?: unknown): CodedError =>
+      new CodedError(
+        'ERR_NO_QUORUM',
+        `${node} cannot be replaced: without it there is no quorum (${others})`,
+        { node },
+        { cause },
+      );
+    const confirmed = await undertaking.wait(
+      () =>
+        eachOf(this.#groups(), changesAtOnce, (group) =>
+          this.#parts.client(group).barrier(undertaking.callOptions()),
+        ),
+      isNeeded,
     );
+    const failure = failureIn(confirmed);
+    if (failure !== undefined) throw isNeeded(failure.reason);
   }
 
   /**
    * The next epoch is served in every group: notes it, and stops whoever has no voice in any. Groups whose members
    * differ, since some could not change at an earlier time, keep all that any of them needs.
    */
-  async #settle({ epoch, algorithm, acceptQuorum, members }: EpochForm & { epoch: number }): Promise<void> {
+  async #settle({ epoch, algorithm, acceptQuorum, members }: PresentForm): Promise<void> {
     const needed = new Set(this.#groups().flatMap((group) => this.#parts.client(group).epoch?.members ?? []));
     for (const member of members) needed.add(member);
     const leavers = this.nodes.filter((node) => !needed.has(node));
@@ -246,74 +303,49 @@ export class EpochControl {
       joining: [...needed].filter((node) => !members.includes(node)),
       ...(disks === undefined ? {} : { disks: withoutKeys(disks, leavers) }),
     }));
-    await this.#stop(leavers);
+    await this.#crew.stop(leavers);
   }
 
-  async #dismiss(joiners: readonly NodeId[]): Promise<void> {
-    if (joiners.length === 0) return;
-    await this.#stop(joiners);
-    await this.#record.change((identity) => ({
-      ...identity,
-      joining: identity.joining.filter((node) => !joiners.includes(node)),
-      disks: withoutKeys(identity.disks ?? {}, joiners),
-    }));
-  }
-
-  async #stop(nodes: readonly NodeId[]): Promise<void> {
-    const { system, nodeRemoved } = this.#parts;
-    for (const node of nodes) {
-      if (system.nodes.includes(node)) await system.removeNode(node);
-      nodeRemoved(node);
-    }
-  }
-
-  /** Waits for the end of a thread, which on a disk that hangs does not come. @throws CodedError `ERR_DISK_FAILED` */
-  async #ended(node: NodeId, killed: Promise<void>, deadlineMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLong = new Promise<never>((_, reject) => {
-      const error = new CodedError('ERR_DISK_FAILED', `node ${node} cannot be ended: its disk hangs`, {
-        node,
-      });
-      timer = setTimeout(reject, Math.max(1, deadlineMs - this.#parts.nowMs()), error);
+  /** The directory says of the cluster what its first group is, also when an order for all of them has failed. */
+  async #noteFirstGroup(): Promise<void> {
+    const first = this.#parts.client(0).epoch;
+    if (first === undefined) return;
+    await this.#record.change((identity) => {
+      if (first.epoch <= identity.epoch) return identity;
+      const { acceptQuorum: _, ...kept } = identity;
+      const { epoch, algorithm, acceptQuorum, members } = first;
+      return {
+        ...kept,
+        epoch,
+        algorithm,
+        ...(acceptQuorum === undefined ? {} : { acceptQuorum }),
+        members,
+        // Nobody is let go of yet: another group may need it, or it was not seen to have its voice.
+        joining: nodesOf(identity).filter(
+          (node) => !members.includes(node) || identity.joining.includes(node),
+        ),
+      };
     });
-    await Promise.race([killed, tooLong]).finally(() => clearTimeout(timer));
   }
 
   /** The present epoch of a group, once someone leads it. */
-  async #present(group: number, deadlineMs: number): Promise<EpochForm & { readonly epoch: number }> {
+  async #present(group: number, undertaking: Undertaking): Promise<PresentForm> {
     const client = this.#parts.client(group);
-    await client.leaderIn(0, deadlineMs);
+    const unknown = () => new CodedError('ERR_NO_QUORUM', 'no leader is known', { group });
+    await undertaking.wait(() => client.leaderIn(0, undertaking.deadlineMs), unknown);
     const present = client.epoch;
-    if (present === undefined) throw new CodedError('ERR_NO_QUORUM', 'no leader is known', {});
+    if (present === undefined) throw unknown();
     return present;
   }
 
   #groups(): number[] {
     return Array.from({ length: this.identity.groups }, (_, group) => group);
   }
-
-  #deadlineMs({ timeoutMs = callTimeoutMsDefault }: CallOptions): number {
-    return this.#parts.nowMs() + timeoutMs;
-  }
-
-  #remaining(options: CallOptions, deadlineMs: number): CallOptions {
-    return { ...options, timeoutMs: Math.max(1, deadlineMs - this.#parts.nowMs()) };
-  }
 }
 
-function withoutKeys(
-  record: Readonly<Record<string, string>>,
-  keys: readonly string[],
-): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(record).filter(([key]) => !keys.includes(key)));
-}
-
-interface ChangeOptions {
-  readonly options: CallOptions;
-  readonly deadlineMs: number;
-  readonly renewed?: readonly NodeId[];
-  /** Takes back what was prepared: nothing has changed, and nothing will. */
-  readonly dismiss?: () => Promise<void>;
+/** What to ask of the leader of `present`. */
+function changeTo({ algorithm, acceptQuorum, members }: EpochForm, present: PresentForm): EpochChange {
+  return { fromEpoch: present.epoch, algorithm, acceptQuorum, members, renewed: [] };
 }
 
 /** @throws CodedError ERR_OPTION_INVALID */
@@ -331,24 +363,4 @@ function formOf(order: EpochOrder, present: EpochForm): EpochForm {
   const kept = algorithm === present.algorithm ? present.acceptQuorum : undefined;
   const acceptQuorum = checkAcceptQuorum(order.acceptQuorum ?? kept, { algorithm, members });
   return { algorithm, members, acceptQuorum };
-}
-
-/** Does `task` for each item, so many at a time, and says how each ended. */
-async function eachOf<T, R>(
-  items: readonly T[],
-  atOnce: number,
-  task: (item: T, at: number) => Promise<R>,
-): Promise<PromiseSettledResult<R>[]> {
-  const outcomes: PromiseSettledResult<R>[] = [];
-  const waiting = items.entries();
-  const worker = async (): Promise<void> => {
-    for (const [at, item] of waiting) {
-      outcomes[at] = await task(item, at).then(
-        (value) => ({ status: 'fulfilled', value }),
-        (reason: unknown) => ({ status: 'rejected', reason }),
-      );
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
-  return outcomes;
 }

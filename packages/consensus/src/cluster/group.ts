@@ -79,7 +79,8 @@ export class Group<D extends AnyDefinition = StateMachineDefinition> {
 
   /**
    * Changes the algorithm of this group alone, while it serves; members change with the whole cluster. Resolves
-   * with the number of the group's new epoch when that has a leader.
+   * with the number of the group's new epoch when that has a leader. It waits for its turn among the orders of the whole
+   * cluster.
    *
    * @throws CodedError as `Cluster.reconfigure`
    */

@@ -13,7 +13,13 @@ export interface CallOptions {
 }
 
 /** `timeoutMs` of a call that gives none. */
-export const callTimeoutMsDefault = 5_000;
+const callTimeoutMsDefault = 5_000;
+
+/** How long the call may take. @throws CodedError ERR_OPTION_INVALID */
+export function timeoutMsOf({ timeoutMs = callTimeoutMsDefault }: CallOptions): number {
+  if (timeoutMs > 0 && timeoutMs <= 2 ** 31) return timeoutMs;
+  throw optionInvalid('timeoutMs', timeoutMs, 'a number of milliseconds > 0');
+}
 
 export interface WaitingCall {
   /** The command or the query. */
@@ -34,9 +40,11 @@ export function waitFor(
   nowMs: number,
   enqueue: (call: WaitingCall) => void,
 ): Promise<unknown> {
-  const timeoutMs = options.timeoutMs ?? callTimeoutMsDefault;
-  if (!(timeoutMs > 0 && timeoutMs <= 2 ** 31)) {
-    return Promise.reject(optionInvalid('timeoutMs', timeoutMs, 'a number of milliseconds > 0'));
+  let timeoutMs: number;
+  try {
+    timeoutMs = timeoutMsOf(options);
+  } catch (error) {
+    return Promise.reject(error);
   }
   const { signal } = options;
   if (signal?.aborted === true) {

@@ -67,3 +67,23 @@ test('a change that cannot be written does not count, and the next one begins wh
   await record.change((identity) => ({ ...identity, epoch: identity.epoch + 1 }));
   expect((await onDisk()).epoch).toBe(2);
 });
+
+test('a node that was let go of while it opened is not noted', async () => {
+  const joining = 'd' as NodeId;
+  await diskOf(joining);
+  await record.noteDisk(joining);
+  expect(record.identity.disks).toBeUndefined();
+});
+
+test("what was begun before it is closed is written, and nothing after: the directory may be another's by then", async () => {
+  const begun = record.change((identity) => ({ ...identity, epoch: 2 }));
+  await record.close();
+  expect((await onDisk()).epoch).toBe(2);
+  await begun;
+  await expect(record.change((identity) => ({ ...identity, epoch: 3 }))).rejects.toMatchObject({
+    code: 'ERR_STOPPED',
+  });
+  await diskOf(a);
+  await expect(record.noteDisk(a)).rejects.toMatchObject({ code: 'ERR_STOPPED' });
+  expect(await onDisk()).toEqual({ ...first, epoch: 2 });
+});

@@ -101,6 +101,43 @@ test('after stop every call is refused, and stopping again changes nothing', asy
   expect(Object.keys(cluster.status().nodes)).toEqual(['a', 'b', 'c']);
 });
 
+describe('stop, in the middle of orders', () => {
+  test.each(['reconfigure', 'replace'] as const)(
+    'ends %s and those that wait behind it, and leaves nothing at work',
+    async (order) => {
+      const storage = { directory: temporaryDirectory() };
+      const cluster = await startLedger({ storage });
+      await cluster.propose('before', { timeoutMs });
+      const leader = await leaderOf(cluster);
+      const member = ['a', 'b', 'c'].find((node) => node !== leader) as string;
+      // Whoever learns is told nothing, so that the order waits for it.
+      const learner = order === 'replace' ? member : 'd';
+      const ordered = outcomeOf(
+        order === 'replace'
+          ? cluster.replace(member, { timeoutMs })
+          : cluster.reconfigure({ members: ['a', 'b', 'c', 'd'] }, { timeoutMs }),
+      );
+      const behind = outcomeOf(cluster.reconfigure({ algorithm: 'multi-paxos' }, { timeoutMs }));
+      for (const to of ['a', 'b', 'c'].filter((node) => node !== learner))
+        await eventually('it can be cut off', () =>
+          cluster.faults.link({ from: to, to: learner, partitioned: true }).then(
+            () => true,
+            () => false,
+          ),
+        );
+      await cluster.stop();
+      // It may have got as far as the leader by then.
+      expect(['ERR_STOPPED', 'ERR_OUTCOME_UNKNOWN']).toContain(await ordered);
+      expect(await behind).toBe('ERR_STOPPED');
+      const again = await startLedger({ storage });
+      await again.propose('after', { timeoutMs });
+      expect([...(await countsOf(again)).keys()]).toEqual(['before', 'after']);
+      await again.replace(member, { timeoutMs });
+      expect(again.status().algorithm).toBe('raft');
+    },
+  );
+});
+
 describe('a call that is given up', () => {
   test('before it was sent did not happen', async () => {
     const cluster = await startLedger({ nodes: 1 });
