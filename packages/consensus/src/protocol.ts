@@ -70,6 +70,8 @@ export interface ProtocolOptions {
   readonly isAppointed?: boolean;
   /** Whether an idle leader may fall silent; followers then rely on `peer-silent` to know that it is gone. */
   readonly quiesces?: boolean;
+  /** When this node stands for the first time if it hears no leader, in milliseconds from its start; default: drawn. */
+  readonly firstTurnMs?: number;
 }
 
 /** What every member of a new epoch begins with. */

@@ -103,6 +103,21 @@ class Stage {
 const restMs = 10_000;
 
 describe.each(['raft', 'multi-paxos'])('%s', (algorithm) => {
+  test('a hundred groups that start at once elect a leader each, once, and every node leads its share', async () => {
+    const stage = new Stage(algorithm, 100);
+    await stage.start();
+    await stage.write(1);
+    const leads = new Map<string, number>(names.map((name) => [name, 0]));
+    for (let group = 0; group < 100; group++) {
+      const statuses = stage.cluster.nodes.map((node) => node.openedOf(group)?.replica.status());
+      const leader = statuses.find((status) => status?.role === 'leader');
+      // The first term, or the first round of ballots.
+      expect(algorithm === 'raft' ? leader?.reign : Math.floor((leader?.reign ?? 0) / 32)).toBe(1);
+      leads.set(leader?.node ?? '', (leads.get(leader?.node ?? '') ?? 0) + 1);
+    }
+    expect([...leads.values()].sort()).toEqual([33, 33, 34]);
+  });
+
   test('groups at rest send nothing: however many there are, only the nodes say that they live', async () => {
     const framesOf = async (groups: number): Promise<number> => {
       const stage = new Stage(algorithm, groups);

@@ -179,7 +179,8 @@ export function startState(
     isSealed: false,
     fitToLeadAtMs: nowMs,
     // Alone there is no leader to wait for.
-    standAtMs: members.length === 1 ? nowMs : nowMs + drawElectionTimeoutMs(options, random),
+    standAtMs:
+      members.length === 1 ? nowMs : nowMs + (options.firstTurnMs ?? drawElectionTimeoutMs(options, random)),
     highestBallotSeen: promised,
     canvassCount: random.below(2 ** 31),
     proposer: idle,

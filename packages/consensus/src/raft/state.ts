@@ -114,7 +114,8 @@ export function start(options: ProtocolOptions, recovered: RecoveredState, nowMs
     votedFor,
     commitIndex: snapshot.index,
     role: { name: 'follower', leader: undefined, rests: false },
-    electionDueMs: nowMs,
+    // Alone there is nobody to wait for.
+    electionDueMs: members.length === 1 ? nowMs : nowMs + (options.firstTurnMs ?? 0),
     // A leader may have been heard just before the restart. Whoever it was must not lose its
     // followers' loyalty through that.
     lastHeardLeaderMs: nowMs,
@@ -125,8 +126,7 @@ export function start(options: ProtocolOptions, recovered: RecoveredState, nowMs
     isAppointed: options.isAppointed ?? false,
     told: { role: 'follower', leader: undefined, reign: currentTerm },
   };
-  // Alone there is nobody to wait for.
-  if (state.peers.length > 0) resetElectionTimer(state);
+  if (state.peers.length > 0 && options.firstTurnMs === undefined) resetElectionTimer(state);
   return state;
 }
 

@@ -26,6 +26,8 @@ export interface StartProtocolOptions {
   readonly protocol: Protocol<unknown, unknown>;
   readonly recovered: RecoveredState;
   readonly isAppointed: boolean;
+  /** As the protocol's own option. */
+  readonly firstTurnMs?: number;
 }
 
 export interface EpochsParts {

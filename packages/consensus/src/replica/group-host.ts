@@ -7,11 +7,12 @@
  */
 import { type ActorRef, type Behavior, type Clock, type NodeId, parseAddress } from '@quorate/core';
 import { type AliveMessage, decodeAlive, encodeAlive } from './alive-message.ts';
+import { type Electing, ElectionTurns } from './election-turns.ts';
 import { NodeWatch } from './node-watch.ts';
 import type { ReplicaTuning } from './tuning.ts';
 
 /** What the host needs of a replica. */
-export interface HostedReplica {
+export interface HostedReplica extends Electing {
   /** Nothing happens by time alone until somebody asks for something. */
   readonly isIdle: boolean;
   readonly hasFailed: boolean;
@@ -43,10 +44,16 @@ export interface GroupHostParts {
   readonly watch: (ref: ActorRef) => void;
 }
 
+/** So many replicas are given their tick at once; of more that are awake, some now and some the next time. */
+const ticksAtOnce = 128;
+/** Nobody waits longer than so many ticks of the node: less than a second heartbeat. */
+const turnsMax = 8;
+
 export class GroupHost {
   readonly #parts: GroupHostParts;
   readonly #watch: NodeWatch;
   readonly #awake: Set<HostedReplica>;
+  readonly #elections: ElectionTurns;
   /** Peers whose end this node will be told of. */
   readonly #watched = new Set<NodeId>();
   /** The life that each peer was last heard in. */
@@ -60,6 +67,7 @@ export class GroupHost {
     this.#parts = parts;
     this.#watch = new NodeWatch(parts.tuning.electionTimeoutMs[0], nowMs);
     this.#awake = new Set(parts.replicas);
+    this.#elections = new ElectionTurns(2 * parts.tuning.electionTimeoutMs[1]);
     this.#aliveDueMs = nowMs;
     this.#allDueMs = nowMs;
   }
@@ -107,12 +115,25 @@ export class GroupHost {
       this.#watch.watchOver(this.#peers, nowMs);
     }
     if (watchesNodes) this.#keepWatch(nowMs);
-    for (const replica of this.#awake) {
+    for (const replica of this.#takeTurns(nowMs)) {
       guarded(replica, () => replica.tick());
-      if (!replica.isIdle) continue;
-      this.#awake.delete(replica);
-      guarded(replica, () => replica.publish());
+      if (replica.isIdle) guarded(replica, () => replica.publish());
+      else this.#awake.add(replica);
     }
+  }
+
+  /** Takes those whose turn it is from among the awake: all of them, while they are few. */
+  #takeTurns(nowMs: number): readonly HostedReplica[] {
+    const count = Math.max(ticksAtOnce, Math.ceil(this.#awake.size / turnsMax));
+    const taken: HostedReplica[] = [];
+    this.#elections.review(nowMs);
+    for (const replica of this.#awake) {
+      if (taken.length === count) break;
+      if (!this.#elections.admits(replica, nowMs)) continue;
+      taken.push(replica);
+      this.#awake.delete(replica);
+    }
+    return taken;
   }
 
   /** Lets whoever listens know how far the replicas that are awake have got. */

@@ -13,6 +13,7 @@ import { type Charter, charterRecord, recoverCharter, requireMachineVersion } fr
 import { leaseMsFor } from './clock-bound.ts';
 import type { Epoch, NextEpoch } from './epoch.ts';
 import { Epochs, type StartProtocolOptions } from './epochs.ts';
+import { firstTurnMs } from './first-turn.ts';
 import type { NodeStore } from './node-store.ts';
 import { recoverState } from './recover-state.ts';
 import { Replica } from './replica.ts';
@@ -83,7 +84,12 @@ export async function openReplica(
     sessionLimits: options.sessionLimits ?? defaultSessionLimits,
   });
   const startProtocol = (start: StartProtocolOptions): unknown => startIn(context, options, start);
-  const protocolState = startProtocol({ epoch, protocol, recovered, isAppointed: false });
+  const { members } = epoch;
+  const isOneOfMany = options.quiesces && members.includes(node);
+  const firstTurn = isOneOfMany
+    ? { firstTurnMs: firstTurnMs({ group, self: node, members }, tuning.electionTimeoutMs) }
+    : {};
+  const protocolState = startProtocol({ epoch, protocol, recovered, isAppointed: false, ...firstTurn });
   const { heartbeatMs, electionTimeoutMs, uncommittedBytesMax, snapshotEveryBytes, snapshotChunkBytes } =
     tuning;
   const replica = new Replica({
@@ -171,7 +177,7 @@ function written(log: WriteAheadLog, group: number, charter: Charter): Promise<v
 function startIn(
   context: ActorContext,
   { tuning, quiesces }: OpenReplicaOptions,
-  { epoch, protocol, recovered, isAppointed }: StartProtocolOptions,
+  { epoch, protocol, recovered, isAppointed, firstTurnMs }: StartProtocolOptions,
 ): unknown {
   const { electionTimeoutMs, heartbeatMs, appendBytesMax, appendsInFlightMax, uncommittedBytesMax } = tuning;
   return protocol.start(
@@ -188,6 +194,7 @@ function startIn(
       ...(epoch.acceptQuorum === undefined ? {} : { acceptQuorum: epoch.acceptQuorum }),
       isAppointed,
       quiesces,
+      ...(firstTurnMs === undefined ? {} : { firstTurnMs }),
     },
     recovered,
     context.clock.nowMs(),

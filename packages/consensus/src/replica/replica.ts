@@ -164,6 +164,12 @@ export class Replica {
     return this.#isStopped || this.#epochs.isIdle;
   }
 
+  /** It has a vote, and knows of no leader. */
+  get isLeaderless(): boolean {
+    const { standing } = this.#epochs.run;
+    return !this.#isStopped && standing === 'voter' && this.#status().leader === undefined;
+  }
+
   /** The epoch that this replica serves. */
   get run(): EpochRun {
     return this.#epochs.run;

@@ -14,7 +14,7 @@ export class StatusWatchers {
   readonly #status: () => ReplicaStatus;
   /** By address; whoever asked last stands last. */
   readonly #watchers = new Map<string, ActorRef>();
-  #lastPublished = '';
+  #lastPublished: ReplicaStatus | undefined;
 
   constructor(status: () => ReplicaStatus) {
     this.#status = status;
@@ -37,10 +37,21 @@ export class StatusWatchers {
 
   /** Tells everyone, if something has changed since they were told. */
   publish(): void {
-    const message = encodeClientMessage({ type: 'status', status: this.#status() });
-    const fingerprint = JSON.stringify(message);
-    if (fingerprint === this.#lastPublished) return;
-    this.#lastPublished = fingerprint;
+    if (this.#watchers.size === 0) return;
+    const status = this.#status();
+    if (this.#lastPublished !== undefined && isSame(status, this.#lastPublished)) return;
+    this.#lastPublished = status;
+    const message = encodeClientMessage({ type: 'status', status });
     for (const watcher of this.#watchers.values()) watcher.tell(message);
   }
+}
+
+/** Asked of every replica that is awake, several times a second. */
+function isSame(one: ReplicaStatus, other: ReplicaStatus): boolean {
+  for (const key of Object.keys(one) as (keyof ReplicaStatus)[]) {
+    if (one[key] === other[key]) continue;
+    if (key !== 'members') return false;
+    if (one.members.join() !== other.members.join()) return false;
+  }
+  return true;
 }

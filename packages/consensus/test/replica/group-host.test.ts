@@ -10,6 +10,7 @@ const [a, b, c] = ['a', 'b', 'c'] as [NodeId, NodeId, NodeId];
 class Noting implements HostedReplica {
   readonly told: string[] = [];
   isIdle = false;
+  isLeaderless = false;
   hasFailed = false;
   readonly runs = [{ epoch: { members: [a, b, c] } }];
   readonly run = { isMember: (node: NodeId) => [a, b, c].includes(node) };
@@ -99,6 +100,41 @@ describe('time', () => {
     host.behaviorOf(replica).receive('news', from('client'));
     pass(20);
     expect(told()).toEqual([['received news', 'tick', 'tick']]);
+  });
+});
+
+describe('time for many', () => {
+  test('goes round: with thousands awake nobody waits longer than eight ticks', () => {
+    const { pass, told } = hostOf(2_000, false);
+    pass(10);
+    expect(told().filter((lines) => lines.includes('tick'))).toHaveLength(250);
+    pass(70);
+    told();
+    pass(80);
+    for (const lines of told()) expect(lines).toEqual(['tick']);
+  });
+
+  test('without leaders is for a few, then for those behind them, and comes round again', () => {
+    const { replicas, pass, told } = hostOf(100);
+    for (const replica of replicas) replica.isLeaderless = true;
+    told();
+    const ticked = (): number[] => {
+      const numbers = told().map((lines, number) => (lines.includes('tick') ? number : -1));
+      return numbers.filter((number) => number >= 0);
+    };
+    pass(100);
+    const first = ticked();
+    expect(first).toHaveLength(32);
+    // Two are led now, and two others come in.
+    for (const number of first.slice(0, 2)) (replicas[number] as Noting).isLeaderless = false;
+    pass(10);
+    expect(ticked().filter((number) => !first.includes(number))).toHaveLength(2);
+    const seen = new Set<number>();
+    for (let round = 0; round < 4; round++) {
+      pass(600);
+      for (const number of ticked()) seen.add(number);
+    }
+    expect(seen.size).toBe(100);
   });
 });
 

@@ -1,0 +1,42 @@
+/**
+ * Which of a node's replicas without a leader are given time to find one: a few, and others as these are done.
+ *
+ * Elections of many groups at once take each other's time. With some hundred under way on every node, votes come
+ * later than the candidates wait for them, everybody stands again, and in the end nobody leads. A few at a time
+ * are soon over, and how soon sets the pace, whatever the machine.
+ */
+
+/** What is asked of a replica here. */
+export interface Electing {
+  /** It has a vote, and knows of no leader. */
+  readonly isLeaderless: boolean;
+}
+
+/** So many elections keep a node busy. */
+export const electionsAtOnce = 32;
+
+export class ElectionTurns {
+  readonly #patienceMs: number;
+  /** Whose turn it is, and until when. */
+  readonly #turns = new Map<Electing, number>();
+
+  /** @param patienceMs who has found no leader by then makes way for others that have none either */
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+  }
+
+  /** Ends the turns of those that are led by now, and of those that have had their time. */
+  review(nowMs: number): void {
+    for (const [replica, untilMs] of this.#turns) {
+      if (nowMs >= untilMs || !replica.isLeaderless) this.#turns.delete(replica);
+    }
+  }
+
+  /** Whether the replica is to be given time now: one that has a leader always is. */
+  admits(replica: Electing, nowMs: number): boolean {
+    if (this.#turns.has(replica) || !replica.isLeaderless) return true;
+    if (this.#turns.size >= electionsAtOnce) return false;
+    this.#turns.set(replica, nowMs + this.#patienceMs);
+    return true;
+  }
+}
