@@ -7,7 +7,7 @@
 import { crc32 } from 'node:zlib';
 import { CodedError, type Random } from '@quorate/core';
 import { errnoOf } from './disk-error.ts';
-import { type FileSystem, writeDurably } from './file-system.ts';
+import { type File, type FileSystem, writeDurably } from './file-system.ts';
 
 /** What a node directory says of itself. */
 export interface Superblock {
@@ -122,15 +122,18 @@ function drawDiskId(random: Random): string {
 async function readText(fileSystem: FileSystem, path: string): Promise<string | undefined> {
   try {
     const file = await fileSystem.open(path, 'read');
-    // One of ours has a few hundred bytes: what lies beyond the limit makes the checksum fail.
-    const bytes = new Uint8Array(Math.min(await file.sizeBytes(), superblockBytesMax));
-    await file.read(bytes, 0);
-    await file.close();
-    return new TextDecoder().decode(bytes);
+    return await readStart(file).finally(() => file.close());
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** One of ours has a few hundred bytes: what lies beyond the limit makes the checksum fail. */
+async function readStart(file: File): Promise<string> {
+  const bytes = new Uint8Array(Math.min(await file.sizeBytes(), superblockBytesMax));
+  await file.read(bytes, 0);
+  return new TextDecoder().decode(bytes);
 }
 
 /** Two lines: the superblock as JSON, for people too, and the checksum of that line. */
@@ -181,8 +184,8 @@ async function writeSuperblock(fileSystem: FileSystem, directory: string, block:
   });
   await fileSystem.remove(temporary);
   const file = await fileSystem.open(temporary, 'create');
-  await writeDurably(file, [new TextEncoder().encode(`${line}\n${checksumOf(line)}\n`)], 0);
-  await file.close();
+  const text = new TextEncoder().encode(`${line}\n${checksumOf(line)}\n`);
+  await writeDurably(file, [text], 0).finally(() => file.close());
   await fileSystem.rename(temporary, `${directory}/${superblockName}`);
   await fileSystem.syncDirectory(directory);
 }

@@ -78,8 +78,8 @@ export class SnapshotReceiver {
       current.nextOffset += chunk.byteLength;
       current.turnedAway = 0;
       if (current.nextOffset < current.offer.sizeBytes) return this.#ask(current);
-      this.#reception = undefined;
       await current.writer.commit();
+      this.#reception = undefined;
       this.#options.received(from, current.offer);
       this.#ask(current);
     });
@@ -99,19 +99,18 @@ export class SnapshotReceiver {
 
   #work(task: () => Promise<void>): void {
     this.#isBusy = true;
-    this.#working = task().then(
-      () => {
-        this.#isBusy = false;
-      },
-      (error: unknown) => {
-        this.#isBusy = false;
+    this.#working = task()
+      .catch(async (error: unknown) => {
         const current = this.#reception;
         this.#reception = undefined;
-        // What is left of the file is removed when the store is opened next.
-        current?.writer.abort().catch(() => undefined);
+        // Or a disk that is full would get fuller with every try. What cannot be removed now is removed when the
+        // store is opened next.
+        await current?.writer.abort().catch(() => undefined);
         this.#options.failed(error);
-      },
-    );
+      })
+      .finally(() => {
+        this.#isBusy = false;
+      });
   }
 }
 

@@ -1,6 +1,6 @@
 /** A snapshot transfer joins one life of a sender to one receiver: what another life sends is not part of it. */
-import type { NodeId } from '@quorate/core';
-import { MemoryFileSystem, type SnapshotMeta, SnapshotStore } from '@quorate/storage';
+import { type CodedError, type NodeId, seededRandom } from '@quorate/core';
+import { faultyFileSystem, MemoryFileSystem, type SnapshotMeta, SnapshotStore } from '@quorate/storage';
 import { expect, test } from 'vitest';
 import type { LogIndex, Reign } from '../../src/protocol.ts';
 import type { ReplicaMessage, SnapshotOffer } from '../../src/replica/message.ts';
@@ -194,3 +194,39 @@ test('of two living senders of the same reign one gets to the end, however often
   }
   expect(received.map(({ last }) => last.index)).toEqual([200 as LogIndex]);
 });
+
+test.each(['create', 'write', 'datasync', 'rename'] as const)(
+  'scenario 39: a disk that is full at the %s of what is received leaves nothing behind, and the next try succeeds',
+  async (kind) => {
+    const memory = new MemoryFileSystem();
+    const disk = faultyFileSystem(memory.mount(), { random: seededRandom(1) });
+    const store = await SnapshotStore.open({ fileSystem: disk, directory: '/snapshots' });
+    const failures: string[] = [];
+    const received: number[] = [];
+    const answers: ReplicaMessage[] = [];
+    const receiver = new SnapshotReceiver({
+      snapshots: store,
+      send: (_, message) => answers.push(message),
+      received: (_, { last }) => received.push(last.index),
+      failed: (error) => failures.push((error as CodedError).code),
+    });
+    const bytes = 300_000;
+    const snapshots = await storeWith(9, 3, bytes);
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      disk.set({ fail: { errno: 'ENOSPC', on: [kind] } });
+      const from = life(snapshots);
+      from.sender.start(lagging);
+      await untilQuiet(from, receiver, answers);
+      expect(failures).toEqual(new Array(attempt).fill('ERR_DISK_FULL'));
+      expect(memory.paths()).toEqual([]);
+      expect(store.latest(0)).toBeUndefined();
+    }
+    disk.set({});
+    const from = life(snapshots);
+    from.sender.start(lagging);
+    await untilQuiet(from, receiver, answers);
+    expect(received).toEqual([9]);
+    expect(store.latest(0)).toMatchObject({ index: 9, sizeBytes: bytes });
+    expect(memory.paths()).toHaveLength(1);
+  },
+);
