@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readScenario, scenarioNames } from '../src/scenario/catalogue.ts';
 import { plantedGuards } from './guards/planted-guards.ts';
+import type { PlantedGuard } from './guards/removal.ts';
 
 /** Hazards that only one message, or only the pure protocol, shows. */
 const namedTests: readonly {
@@ -79,11 +80,15 @@ function filesBelow(directory: string): readonly string[] {
   }
 }
 
+function told({ guard, standsBehindOthers }: PlantedGuard): string {
+  return standsBehindOthers ? `${guard} (none of these alone is missed)` : guard;
+}
+
 export function scenarioTable(): string {
   const tests = testsByNumber();
   const transcripts = scenarioNames().map((name) => {
     const { title, source, protocols } = readScenario(name);
-    const guards = plantedGuards.filter(({ scenario }) => scenario === name).map(({ guard }) => guard);
+    const guards = plantedGuards.filter(({ scenario }) => scenario === name).map(told);
     return {
       title,
       source,

@@ -122,6 +122,7 @@ export const electionAndCommitGuards: readonly PlantedGuard[] = [
   {
     scenario: '07-ballot-reused',
     protocols: paxos,
+    standsBehindOthers: true,
     guard: 'an own ballot is durable before it is used, and others tell of it; both are forgotten',
     removals: [
       rule('consensus/src/multi-paxos/hard-state.ts#decodeHardState', (original) => (bytes) => ({

@@ -10,10 +10,7 @@ import {
   rule,
 } from './removal.ts';
 
-export const isLeaderFresh = rule(
-  'consensus/src/raft/election-restriction.ts#isLeaderFresh',
-  () => () => false,
-);
+const isLeaderFresh = rule('consensus/src/raft/election-restriction.ts#isLeaderFresh', () => () => false);
 
 export const leaderSeemsAlive = rule(
   'consensus/src/multi-paxos/stability.ts#leaderSeemsAlive',
@@ -21,14 +18,11 @@ export const leaderSeemsAlive = rule(
 );
 
 /** A pre-vote or canvass succeeds before anybody has answered it. */
-export const standsUnasked = rule(
-  'consensus/src/raft/role-change.ts#becomePreCandidate',
-  (original) => (state) => {
-    const campaigner = original(state);
-    for (const member of state.options.members) campaigner.grantedBy.add(member);
-    return campaigner;
-  },
-);
+const standsUnasked = rule('consensus/src/raft/role-change.ts#becomePreCandidate', (original) => (state) => {
+  const campaigner = original(state);
+  for (const member of state.options.members) campaigner.grantedBy.add(member);
+  return campaigner;
+});
 
 export const preparesUnasked = rule(
   'consensus/src/multi-paxos/stability.ts#canvassSucceeded',
@@ -50,10 +44,23 @@ const neverFails = (operation: AnyFunction | undefined): AnyFunction => {
   return async (...values) => operation?.(...values).catch(() => undefined);
 };
 
+/** With every snapshot the log forgets all that is committed. */
+const forgetsAtOnce: Removal = {
+  kind: 'border',
+  spoil: (protocol) => ({
+    ...protocol,
+    step(state, input, nowMs, effects) {
+      const index = protocol.status(state).commitIndex;
+      protocol.step(state, input.type === 'compacted' ? { ...input, index } : input, nowMs, effects);
+    },
+  }),
+};
+
 export const livenessGuards: readonly PlantedGuard[] = [
   {
     scenario: '11-partial-mesh',
     protocols: raft,
+    standsBehindOthers: true,
     guard: 'nobody stands who cannot win, and who hears a leader does not help; both are out',
     removals: [standsUnasked, isLeaderFresh],
     red: /leads|new leaders/,
@@ -61,6 +68,7 @@ export const livenessGuards: readonly PlantedGuard[] = [
   {
     scenario: '11-partial-mesh',
     protocols: paxos,
+    standsBehindOthers: true,
     guard: 'nobody prepares who cannot win, and acceptors are loyal to a leader that they hear; both are out',
     removals: [preparesUnasked, leaderSeemsAlive],
     red: /leads|new leaders/,
@@ -68,9 +76,9 @@ export const livenessGuards: readonly PlantedGuard[] = [
   {
     scenario: '12-one-link-cut',
     protocols: raft,
-    guard: 'nobody stands who cannot win, and who hears a leader does not help; both are out',
-    removals: [standsUnasked, isLeaderFresh],
-    red: /new leaders/,
+    guard: 'nobody stands who cannot win; whoever misses a leader does',
+    removals: [standsUnasked],
+    red: /the load goes on|new leaders/,
   },
   {
     scenario: '12-one-link-cut',
@@ -92,6 +100,40 @@ export const livenessGuards: readonly PlantedGuard[] = [
     guard: 'a leader that hears no quorum lets go; it does not',
     removals: [rule('consensus/src/multi-paxos/stability.ts#hasLostItsQuorum', () => () => false)],
     red: /not within 1000 ms: a steps down/,
+  },
+  {
+    scenario: '13-one-way-leader',
+    protocols: raft,
+    guard: 'who hears nobody stands only when others would vote for it; it stands',
+    removals: [standsUnasked],
+    red: /there were 1 new leaders/,
+  },
+  {
+    scenario: '13-one-way-leader',
+    protocols: paxos,
+    guard: 'who hears nobody prepares only when others would promise; it prepares',
+    removals: [preparesUnasked],
+    red: /not within 100 ms: the load goes on/,
+  },
+  {
+    scenario: '13-one-way-leader',
+    protocols: paxos,
+    guard: 'acceptors are loyal to a leader that they hear, whoever else asks; they are not',
+    removals: [leaderSeemsAlive],
+    red: /there were 1 new leaders/,
+  },
+  {
+    scenario: '13-one-way-leader',
+    protocols: raft,
+    guard: 'a majority is enough; all are waited for',
+    removals: [
+      rule(
+        'consensus/src/raft/commit-rule.ts#advanceCommitIndex',
+        (original) => (log, view) =>
+          original(log, { ...view, matchIndexes: [Math.min(...view.matchIndexes)] }),
+      ),
+    ],
+    red: /the load goes on/,
   },
   {
     scenario: '14-low-term-returns',
@@ -157,6 +199,7 @@ export const livenessGuards: readonly PlantedGuard[] = [
   {
     scenario: '17-duelling-candidates',
     protocols: raft,
+    standsBehindOthers: true,
     guard: 'election timeouts are drawn anew, and one of two rivals goes first; neither is so',
     removals: [
       rule('consensus/src/raft/election-restriction.ts#hasPrecedence', () => () => false),
@@ -176,6 +219,44 @@ export const livenessGuards: readonly PlantedGuard[] = [
       }),
     ],
     red: /not within 5000 ms: one of a b c d e leads/,
+  },
+  {
+    scenario: '18-permanent-laggard',
+    protocols: raft,
+    guard: 'a follower is sent one snapshot at a time; one after the other',
+    removals: [
+      rule(
+        'consensus/src/raft/progress.ts#newProgress',
+        (original) =>
+          (...values) =>
+            Object.defineProperty(original(...values), 'isSnapshotUnderWay', {
+              get: () => false,
+              set: () => undefined,
+            }),
+      ),
+    ],
+    red: /\d+ snapshots were sent to c/,
+  },
+  {
+    scenario: '18-permanent-laggard',
+    protocols: paxos,
+    guard: 'a learner is sent one snapshot at a time; one after the other',
+    removals: [
+      rule('consensus/src/multi-paxos/state.ts#startState', (original) => (...values) => {
+        const state = original(...values);
+        state.snapshotOffers.set = () => state.snapshotOffers;
+        return state;
+      }),
+    ],
+    red: /\d+ snapshots were sent to c/,
+  },
+  {
+    scenario: '18-permanent-laggard',
+    protocols: raft,
+    guard:
+      'the log keeps what a slow follower lacks, back to the snapshot before the newest; it forgets at once',
+    removals: [forgetsAtOnce],
+    red: /not within 2000 ms: the replicas agree/,
   },
   {
     scenario: '18-slow-state-machine',

@@ -40,8 +40,10 @@ export interface PlantedGuard {
   readonly protocols: readonly string[];
   /** What the guard says, and what is done instead. */
   readonly guard: string;
-  /** All of these are out together: where one guard stands behind another, each alone would do. */
+  /** All of these are out together. */
   readonly removals: readonly Removal[];
+  /** The removals are of guards that stand behind each other: with any one of them out, all goes as it should. */
+  readonly standsBehindOthers?: true;
   /** What is then seen. */
   readonly red: RegExp;
 }

@@ -76,6 +76,12 @@ const segmentEndsUnsynced = disk((file) => {
   };
 });
 
+const anyOwner = rule('storage/src/directory.ts#openNodeDirectory', (original) => async (options) => {
+  const owners = ['a', 'b', 'c', 'd', 'e'];
+  const tries = owners.map((node) => original({ ...options, node }));
+  return Promise.any(tries);
+});
+
 export const storageGuards: readonly PlantedGuard[] = [
   {
     scenario: '30-power-loss',
@@ -223,15 +229,15 @@ export const storageGuards: readonly PlantedGuard[] = [
   {
     scenario: '41-disks-swapped',
     protocols: both,
+    guard: 'a disk belongs to the node that its superblock names; to any',
+    removals: [anyOwner],
+    red: /b stopped with ERR_LOG_CORRUPT/,
+  },
+  {
+    scenario: '41-disks-swapped',
+    protocols: both,
     guard: 'a disk belongs to the node that its superblock names, and a node to its disk; to any',
-    removals: [
-      rule('storage/src/directory.ts#openNodeDirectory', (original) => async (options) => {
-        const owners = ['a', 'b', 'c', 'd', 'e'];
-        const tries = owners.map((node) => original({ ...options, node }));
-        return Promise.any(tries);
-      }),
-      rule('storage/src/directory.ts#readNodeDirectory', () => async () => undefined),
-    ],
+    removals: [anyOwner, rule('storage/src/directory.ts#readNodeDirectory', () => async () => undefined)],
     red: /not within 1000 ms: b stops/,
   },
   {
