@@ -28,6 +28,7 @@ const onlyOutsideSimulation: Readonly<Record<string, readonly string[]>> = {
     'consensus/cluster/group-clients.js',
     'consensus/cluster/group.js',
     'consensus/cluster/node-actor.js',
+    'consensus/cluster/node-argument.js',
     'consensus/cluster/node-crew.js',
     'consensus/cluster/options.js',
     'consensus/cluster/start-patience.js',

@@ -32,7 +32,7 @@ import { EpochControl, type EpochOrder } from './epoch-control.ts';
 import { ClusterFaults } from './faults.ts';
 import { Group } from './group.ts';
 import { GroupClients, type GroupClientsParts } from './group-clients.ts';
-import type { NodeArgument } from './node-actor.ts';
+import { beginsWithoutVoice, nodeArgument } from './node-argument.ts';
 import { type CheckedOptions, type ClusterOptions, checkOptions, clientNodeName } from './options.ts';
 import type { QueryOptions } from './queries.ts';
 import type { Session } from './session.ts';
@@ -341,7 +341,12 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
 
   async #openNode(node: string): Promise<void> {
     await this.#parts.system.spawn(`${node}/${nodeActorName}`, new URL('./node-actor.js', import.meta.url), {
-      argument: this.#argumentFor(node),
+      argument: nodeArgument(
+        node as NodeId,
+        this.#epochs.identity,
+        this.#parts.options,
+        this.#clients.epochs(),
+      ),
       mailbox: { capacity: 1_000_000 },
     });
     await this.#epochs.noteDisk(node as NodeId);
@@ -354,6 +359,9 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     const { nodes, identity } = this.#epochs;
     const { startTimeoutMs: limitMs } = this.#parts.options;
     const needed = majoritySize(identity.members.length);
+    const voiceless = identity.members.filter(
+      (node) => beginsWithoutVoice(identity, node) && !identity.joining.includes(node),
+    );
     const openings = nodes.map((node) => ({
       node,
       opened: this.#openNode(node),
@@ -361,7 +369,11 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     }));
     const outcomes = await openedInTime(openings, needed, { slowMs: slowDiskMs, limitMs });
     requireOpened(openings, outcomes, { needed, limitMs });
-    return openings.flatMap(({ node, opened }, at) => {
+    const warnings = voiceless.map(
+      (node) =>
+        `node ${node} was never seen to open its disk: if that is blank, it has no voice until replace()`,
+    );
+    const unopened = openings.flatMap(({ node, opened }, at) => {
       const outcome = outcomes[at];
       if (outcome?.status === 'fulfilled') return [];
       if (outcome?.status === 'rejected') return [this.#noteUnopened(node, outcome.reason)];
@@ -371,36 +383,13 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       });
       return [`node ${node} has not opened its disk in ${slowDiskMs} ms: the others serve without it`];
     });
+    return [...warnings, ...unopened];
   }
 
   #noteUnopened(node: string, error: unknown): string {
     const { code, message } = errorToData(error);
     this.#unopened.set(node, { code: code as ErrorCode, message });
     return `node ${node} cannot serve: ${message}`;
-  }
-
-  #argumentFor(node: string): NodeArgument {
-    const { options } = this.#parts;
-    const { identity } = this.#epochs;
-    const { storage } = options;
-    const onDisk = storage === 'memory' ? undefined : storage;
-    const { clusterId, epoch, algorithm, acceptQuorum, groups, members } = identity;
-    const firstEpoch = { number: epoch, algorithm, acceptQuorum, members };
-    const joins = identity.joining.includes(node as NodeId);
-    return {
-      clusterId,
-      directory: onDisk === undefined ? undefined : resolve(onDisk.directory, node),
-      traceFile:
-        onDisk?.traceDirectory === undefined
-          ? undefined
-          : resolve(onDisk.traceDirectory, `${node}.trace.jsonl`),
-      stateMachine: options.stateMachine.href,
-      diskId: identity.disks?.[node],
-      groups,
-      epoch: firstEpoch,
-      joins: joins ? this.#clients.epochs() : undefined,
-      tuning: options.tuning,
-    };
   }
 
   #statusOf(client: Client): ClusterStatus {

@@ -2,7 +2,7 @@
  * Many groups on the same three nodes, on real threads and real disks: each a state machine of its own, whatever
  * becomes of a node.
  */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cluster, Group } from '@quorate/consensus';
 import { describe, expect, test } from 'vitest';
@@ -136,6 +136,36 @@ test('who joins after a restart finds each group where it is, however far apart 
   await second.faults.kill('b');
   await write(groups, 'two');
   expect(await ledgersOf(groups)).toEqual(holding(groups, 'one', 'two'));
+});
+
+test('a member that was never seen to open its disk learns, in whatever epoch each group is, until it is replaced', async () => {
+  const directory = temporaryDirectory();
+  const first = await startLedger({ groups: 2, storage: { directory } });
+  await write(groupsOf(first, 2), 'one');
+  await first.group(0).reconfigure({ algorithm: 'multi-paxos' }, patient);
+  await first.stop();
+  // As if the disk of c had hung from the beginning.
+  const record = join(directory, 'cluster.json');
+  const { disks, ...rest } = JSON.parse(readFileSync(record, 'utf8'));
+  writeFileSync(record, JSON.stringify({ ...rest, disks: { a: disks.a, b: disks.b } }));
+  rmSync(join(directory, 'c'), { recursive: true });
+  const warnings: string[] = [];
+  const second = await startLedger({ groups: 2, storage: { directory } });
+  second.on('warning', ({ message }) => warnings.push(message));
+  const groups = groupsOf(second, 2);
+  await write(groups, 'two');
+  await eventually('c has learned', () =>
+    groups.every((group) => {
+      const { nodes, leader = '', epoch } = group.status();
+      const isThere = nodes['c']?.role === 'learner' && epoch === 2 - group.number;
+      return isThere && nodes['c']?.appliedIndex === nodes[leader]?.appliedIndex;
+    }),
+  );
+  expect(warnings).toContainEqual(expect.stringContaining('node c was never seen to open its disk'));
+  await second.replace('c', patient);
+  await second.faults.kill('b');
+  await write(groups, 'three');
+  expect(await ledgersOf(groups)).toEqual(holding(groups, 'one', 'two', 'three'));
 });
 
 test('how many groups there are is settled when the cluster is made', async () => {
