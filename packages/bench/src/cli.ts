@@ -11,6 +11,7 @@ import { CodedError } from '@quorate/core';
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
 import { failoverCommand } from './commands/failover.ts';
+import { groupsCommand } from './commands/groups.ts';
 import { limitCommand } from './commands/limit.ts';
 import { runCommand } from './commands/run.ts';
 import { simCommand } from './commands/sim.ts';
@@ -22,6 +23,7 @@ const subcommands: readonly Command[] = [
   limitCommand(),
   failoverCommand(),
   swapCommand(),
+  groupsCommand(),
   checkCommand(),
   simCommand(),
 ];

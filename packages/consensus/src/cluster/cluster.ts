@@ -16,6 +16,7 @@ import {
   type LogFields,
   messageOf,
   type NodeId,
+  type NodeInspection,
   optionInvalid,
   silentLog,
   systemClock,
@@ -233,6 +234,11 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
   /** How the nodes stand, and group 0; see {@link Group.status} for another. */
   status(): ClusterStatus {
     return this.group(0).status();
+  }
+
+  /** What goes on in a node at this moment: its actors, their mailboxes, its links. @throws CodedError `ERR_STOPPED` */
+  inspect(node: string): Promise<NodeInspection> {
+    return this.#parts.system.inspect(node);
   }
 
   /** See {@link Group.transferLeadership}. */
