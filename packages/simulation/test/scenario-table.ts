@@ -5,47 +5,16 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import {
+  type HandFedGuard,
+  handFedGuards,
+  handFedScenarios,
+} from '../../consensus/test/scenarios/hand-fed-guards.ts';
 import { readScenario, scenarioNames } from '../src/scenario/catalogue.ts';
 import { plantedGuards } from './guards/planted-guards.ts';
 import type { PlantedGuard } from './guards/removal.ts';
 
-/** Hazards that only one message, or only the pure protocol, shows. */
-const namedTests: readonly {
-  readonly title: string;
-  readonly source: string;
-  readonly protocols: readonly string[];
-  readonly file: string;
-  readonly guard: string;
-}[] = [
-  {
-    title: '3. A shorter append comes late',
-    source: 'akka-raft #66, hashicorp/raft #113',
-    protocols: ['raft'],
-    file: 'packages/consensus/test/scenarios',
-    guard: 'only a conflicting entry removes others; every append ends the log',
-  },
-  {
-    title: '4. An empty append tells of a commit beyond what it matches',
-    source: 'copycat #265',
-    protocols: ['raft'],
-    file: 'packages/consensus/test/scenarios',
-    guard: 'a follower commits no further than an append has matched; it commits what the leader says',
-  },
-  {
-    title: '6. A value is accepted under a ballot that was never promised',
-    source: 'Marc Brooker 2021, CASSANDRA-17162',
-    protocols: ['multi-paxos'],
-    file: 'packages/consensus/test/scenarios',
-    guard: 'an acceptance binds like a promise of its ballot; it does not',
-  },
-  {
-    title: '8. The highest ballot binds, not the most frequent value',
-    source: 'Paxos Made Simple §2.2',
-    protocols: ['multi-paxos'],
-    file: 'packages/consensus/test/scenarios',
-    guard: 'the value of the highest ballot is adopted; the one that was reported last is',
-  },
-];
+const handFedTest = 'consensus/test/scenarios/hand-fed.test.ts';
 
 /** Between these lines stands what {@link scenarioTable} gives. */
 export const tableMarks = ['<!-- scenarios: begin -->', '<!-- scenarios: end -->'] as const;
@@ -84,26 +53,57 @@ function told({ guard, standsBehindOthers }: PlantedGuard): string {
   return standsBehindOthers ? `${guard} (none of these alone is missed)` : guard;
 }
 
+/** Guards that a hand-fed message shows, by the numbers of their scenarios. */
+const handFed: readonly HandFedGuard[] = Object.values(handFedGuards);
+const handFedOf = (number: number): readonly HandFedGuard[] =>
+  handFed.filter(({ scenario }) => scenario === number);
+
+interface Row {
+  readonly title: string;
+  readonly source: string;
+  readonly protocols: readonly string[];
+  readonly shown: readonly string[];
+  readonly guards: readonly string[];
+}
+
+function transcriptRow(name: string, tests: readonly string[]): Row {
+  const { title, source, protocols } = readScenario(name);
+  const planted = plantedGuards.filter(({ scenario }) => scenario === name).map(told);
+  const byHand = handFedOf(Number.parseInt(title, 10));
+  return {
+    title,
+    source,
+    protocols,
+    shown: [`sim --scenario ${name}`, ...(byHand.length > 0 ? [handFedTest] : []), ...tests],
+    guards: [...planted, ...byHand.map(({ guard }) => guard)],
+  };
+}
+
+function handFedRow(
+  { scenario, title, source }: (typeof handFedScenarios)[number],
+  tests: readonly string[],
+): Row {
+  const guards = handFedOf(scenario);
+  return {
+    title: `${scenario}. ${title}`,
+    source,
+    protocols: [...new Set(guards.flatMap(({ protocols }) => protocols))],
+    shown: [handFedTest, ...tests],
+    guards: guards.map(({ guard }) => guard),
+  };
+}
+
 export function scenarioTable(): string {
   const tests = testsByNumber();
-  const transcripts = scenarioNames().map((name) => {
-    const { title, source, protocols } = readScenario(name);
-    const guards = plantedGuards.filter(({ scenario }) => scenario === name).map(told);
-    return {
-      title,
-      source,
-      protocols,
-      shown: `sim --scenario ${name}`,
-      guard: [...new Set(guards)].join('; or: '),
-    };
-  });
-  const named = namedTests.map((test) => ({ ...test, shown: `npx vitest run ${test.file}` }));
-  const rows = [...transcripts, ...named]
+  const testsOf = (title: string): readonly string[] => tests.get(Number.parseInt(title, 10)) ?? [];
+  const rows = [
+    ...scenarioNames().map((name) => transcriptRow(name, testsOf(name))),
+    ...handFedScenarios.map((scenario) => handFedRow(scenario, testsOf(`${scenario.scenario}`))),
+  ]
     .sort((one, other) => Number.parseInt(one.title, 10) - Number.parseInt(other.title, 10))
-    .map(({ title, source, protocols, shown, guard }) => {
-      const beside = (tests.get(Number.parseInt(title, 10)) ?? []).map((file) => `\`${file}\``);
-      const by = [`\`${shown}\``, ...beside].join(', ');
-      return [title, source, protocols.join(', '), by, guard === '' ? 'none alone' : guard]
+    .map(({ title, source, protocols, shown, guards }) => {
+      const by = shown.map((one) => `\`${one}\``).join(', ');
+      return [title, source, protocols.join(', '), by, [...new Set(guards)].join('; or: ')]
         .map((cell) => cell.replaceAll('|', '\\|'))
         .join(' | ');
     });

@@ -22,3 +22,8 @@ test('every guard is one of a scenario that there is', () => {
   const names = scenarioNames();
   expect(plantedGuards.filter(({ scenario }) => !names.includes(scenario))).toEqual([]);
 });
+
+test('every scenario has a guard', () => {
+  const guarded = plantedGuards.map(({ scenario }) => scenario);
+  expect(scenarioNames().filter((name) => !guarded.includes(name))).toEqual([]);
+});

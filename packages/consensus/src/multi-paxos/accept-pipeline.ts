@@ -11,6 +11,7 @@
 import type { NodeId } from '@quorate/core';
 import type { Entry, PageLimits } from '../protocol.ts';
 import { nextSlot, noSlot, type Slot } from './ballot.ts';
+import { hasRoom } from './flow-control.ts';
 import type { Accept } from './message.ts';
 import { entriesPerMessageMax } from './message-codec.ts';
 import { send } from './outbox.ts';
@@ -19,9 +20,6 @@ import type { Leading, MultiPaxosState } from './state.ts';
 
 /** The piece of what is chosen already that goes to who lacks it, in bytes; encoding one takes about a millisecond. */
 const pieceBytesMax = 128 << 10;
-
-/** Full messages of either kind, counted by their bytes, that may be under way to one acceptor. */
-const fullMessagesInFlight = 2;
 
 /** What an entry costs in a message besides its payload, roughly. */
 const entryOverheadBytes = 16;
@@ -115,8 +113,9 @@ function pumpPeer(
   for (const { bytes } of peer.flights) bytesInFlight += bytes;
   while (peer.next <= leading.lastProposed) {
     const limits = limitsFor(state, peer);
-    const isFull = bytesInFlight >= fullMessagesInFlight * limits.bytesMax;
-    if (isFull || peer.flights.length >= state.options.appendsInFlightMax) break;
+    const underWay = { accepts: peer.flights.length, bytes: bytesInFlight };
+    const { appendsInFlightMax: acceptsMax } = state.options;
+    if (!hasRoom(underWay, { acceptsMax, bytesMax: limits.bytesMax })) break;
     if (last?.entries[0]?.index !== peer.next) {
       const range = { first: peer.next, last: leading.lastProposed };
       last = acceptOf(state, leading, takeBatch(state.log, range, limits));
