@@ -40,19 +40,19 @@ export class SnapshotChunks {
     this.#iterator = chunks[Symbol.asyncIterator]();
   }
 
+  /** Room is made for what has come, and not for what a length promises: that may be wrong. */
   async take(lengthBytes: number): Promise<Uint8Array> {
-    const taken = new Uint8Array(lengthBytes);
-    let filled = 0;
-    while (filled < lengthBytes) {
+    const parts: Uint8Array[] = [];
+    for (let left = lengthBytes; left > 0; ) {
       if (this.#current.byteLength === 0 && !(await this.#next())) {
         throw new CodedError('ERR_FRAME_INVALID', 'snapshot: ends in the middle', {});
       }
-      const part = this.#current.subarray(0, lengthBytes - filled);
-      taken.set(part, filled);
-      filled += part.byteLength;
+      const part = this.#current.subarray(0, left);
+      parts.push(part);
+      left -= part.byteLength;
       this.#current = this.#current.subarray(part.byteLength);
     }
-    return taken;
+    return gathered(parts);
   }
 
   async *rest(): AsyncIterable<Uint8Array> {
@@ -63,7 +63,7 @@ export class SnapshotChunks {
   async all(): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
     for await (const part of this.rest()) parts.push(part);
-    return new Uint8Array(Buffer.concat(parts));
+    return gathered(parts);
   }
 
   async #next(): Promise<boolean> {
@@ -72,4 +72,9 @@ export class SnapshotChunks {
     this.#current = value;
     return true;
   }
+}
+
+/** In a buffer of their own. */
+function gathered(parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts));
 }
