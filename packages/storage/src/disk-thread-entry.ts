@@ -3,14 +3,16 @@
  *
  * It sleeps on a shared number rather than in an event loop: waking it costs less than a message does,
  * and it has nothing else to do. A disk that hangs holds up this thread and no other.
+ *
+ * It imports no package: there is such a thread for every node, and loading what it does not use would take
+ * longer than all else that it does before its first write.
  */
 import fs from 'node:fs';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { assertNever, invariant } from '@quorate/core';
 import { totalBytes } from './disk-operation.ts';
 import type { DiskReply, DiskRequest, DiskThreadData } from './disk-thread-message.ts';
 
-invariant(parentPort !== null, 'the disk thread is a worker');
+if (parentPort === null) throw new Error('the disk thread is a worker');
 const port = parentPort;
 const { doorbell } = workerData as DiskThreadData;
 
@@ -55,7 +57,8 @@ function perform(request: DiskRequest): unknown {
     case 'remove':
       return fs.unlinkSync(request[2]);
     default:
-      return assertNever(request, 'request to the disk thread');
+      request satisfies never;
+      throw new Error('no such call of a disk');
   }
 }
 
