@@ -1,5 +1,6 @@
 /**
- * What a change of the epoch costs those who write: a few rounds of messages and writes to disks, and never a timer.
+ * What a change of the epoch, or of who leads it, costs those who write: a few rounds of messages and writes to disks,
+ * and never a timer.
  *
  * On a simulated disk, whose syncs take up to a millisecond, that is a few milliseconds. Whatever waits for a tick,
  * a heartbeat or an election somewhere on the way takes ten or more.
@@ -11,6 +12,8 @@ import { perform } from '../src/scenario/vocabulary.ts';
 const writers = 64;
 /** STOP, charter, and the first entry of the next epoch: three syncs here, with two there, and the way between. */
 const stallMsMax = 6;
+/** What is under way, two promises one after the other, and the first entries: five syncs, and the way between. */
+const transferMsMax = 7;
 
 interface Writers {
   /** When something was acknowledged, in milliseconds of virtual time. */
@@ -71,6 +74,24 @@ test.each(['raft', 'multi-paxos'] as const)(
       const stallMs = await stallOf(stage, load, order);
       expect(stage.takeLines().filter((line) => line.includes('ERR_'))).toEqual([]);
       expect({ order, stallMs, isShort: stallMs < stallMsMax }).toMatchObject({ isShort: true });
+    }
+    await load.end();
+  },
+);
+
+test.each(['raft', 'multi-paxos'] as const)(
+  'the lead of %s goes round, at any phase of the heartbeat, and nobody is stalled for long',
+  async (algorithm) => {
+    const stage = new Stage(algorithm, {});
+    await perform(stage, 'cluster a b c');
+    await perform(stage, 'lead a');
+    const load = await beginToWrite(stage);
+    for (let round = 0; round < 30; round++) {
+      await stage.run(20 + round * 3.4);
+      const order = `transfer to ${'bca'[round % 3]} within 5s`;
+      const stallMs = await stallOf(stage, load, order);
+      expect(stage.takeLines().filter((line) => line.includes('ERR_'))).toEqual([]);
+      expect({ round, stallMs, isShort: stallMs < transferMsMax }).toMatchObject({ isShort: true });
     }
     await load.end();
   },
