@@ -1,25 +1,13 @@
 /**
- * The simulator: a run is a function of its seed, sound protocols pass, and a guard taken out is noticed.
+ * The simulator: a run is a function of its seed, and sound protocols pass.
  *
  * A few seeds only: `quorate-bench sim --seeds N` runs as many as there is patience for.
  */
 import { describe, expect, test } from 'vitest';
 import { strikeKinds } from '../src/fault-plan.ts';
-import { type PlantedBug, plantedBugs } from '../src/planted-bugs.ts';
 import { type SimulationResult, simulate } from '../src/simulate.ts';
 
 const algorithms = ['raft', 'multi-paxos'] as const;
-
-async function firstFailure(
-  seeds: number,
-  run: (seed: number) => Promise<SimulationResult>,
-): Promise<SimulationResult | undefined> {
-  for (let seed = 1; seed <= seeds; seed++) {
-    const result = await run(seed);
-    if (result.violation !== undefined) return result;
-  }
-  return undefined;
-}
 
 function add(sum: Record<string, number>, counts: object): void {
   for (const [kind, count] of Object.entries(counts)) sum[kind] = (sum[kind] ?? 0) + Number(count);
@@ -99,13 +87,6 @@ describe.each(algorithms)('%s', (algorithm) => {
     expect(struck).toBeGreaterThanOrEqual(2);
     expect(struck).toBeLessThan(Object.values(whole.strikes).reduce((sum, count) => sum + count, 0));
     expect(part.faults).toMatchObject({ dropped: 0, duplicated: 0, reordered: 0 });
-  });
-
-  test.each(Object.keys(plantedBugs) as PlantedBug[])('notices within 60 seeds: %s', async (plantedBug) => {
-    const failure = await firstFailure(60, (seed) =>
-      simulate({ algorithm, seed, plantedBug, operations: 300 }),
-    );
-    expect(failure?.violation).toBeDefined();
   });
 });
 
