@@ -286,6 +286,27 @@ describe('replace', () => {
     expect((await nodes.record()).disks?.['b']).not.toBe(disks?.['b']);
   });
 
+  test('that has failed before the old disk was set aside does not take that for the new one', async () => {
+    const nodes = await scriptedNodes();
+    const { disks } = await nodes.record();
+    nodes.steps.fails('set aside b', 'ERR_DISK_FAILED');
+    expect(await outcome(nodes.epochs.replace('b', patient))).toBe('ERR_DISK_FAILED');
+    nodes.steps.succeeds('set aside b');
+    expect(await nodes.epochs.replace('b', patient)).toBe(2);
+    expect(await nodes.folders()).toEqual(wipedOnce);
+    expect((await nodes.record()).disks?.['b']).not.toBe(disks?.['b']);
+  });
+
+  test('that finds its voice given already is still not done before a majority is there', async () => {
+    const nodes = await scriptedNodes();
+    nodes.steps.fails('established 0', 'ERR_OUTCOME_UNKNOWN');
+    await outcome(nodes.epochs.replace('b', patient));
+    nodes.steps.lasts('established 0');
+    expect(await outcome(nodes.epochs.replace('b', { timeoutMs: 20 }))).toBe('ERR_OUTCOME_UNKNOWN');
+    nodes.steps.succeeds('established 0');
+    expect(await nodes.epochs.replace('b', patient)).toBe(2);
+  });
+
   test('that was given up before its new disk was open begins again', async () => {
     const nodes = await scriptedNodes();
     nodes.steps.lasts('open b');

@@ -71,16 +71,6 @@ class ScriptedGroup implements GroupClient {
   }
 }
 
-/** As a disk has it: a folder is renamed with all that is in it. */
-class FolderFileSystem extends MemoryFileSystem {
-  override async rename(from: string, to: string): Promise<void> {
-    const inside = this.paths().filter((path) => path.startsWith(`${from}/`));
-    for (const path of inside) await super.rename(path, `${to}${path.slice(from.length)}`);
-    const isFolder = inside.length > 0 || !this.paths().includes(from);
-    if (!isFolder) await super.rename(from, to);
-  }
-}
-
 /** The steps that were taken, and what becomes of those to come. */
 class Steps {
   readonly taken: string[] = [];
@@ -119,12 +109,30 @@ class Steps {
   }
 }
 
+/** As a disk has it: a folder is renamed with all that is in it. */
+class FolderFileSystem extends MemoryFileSystem {
+  readonly #steps: Steps;
+
+  constructor(steps: Steps) {
+    super();
+    this.#steps = steps;
+  }
+
+  override async rename(from: string, to: string): Promise<void> {
+    const inside = this.paths().filter((path) => path.startsWith(`${from}/`));
+    if (inside.length > 0) await this.#steps.take(`set aside ${from.slice(directory.length + 1)}`);
+    for (const path of inside) await super.rename(path, `${to}${path.slice(from.length)}`);
+    const isFolder = inside.length > 0 || !this.paths().includes(from);
+    if (!isFolder) await super.rename(from, to);
+  }
+}
+
 /** Members a, b and c of so many groups, with their record in a directory that is in memory. */
 export async function scriptedNodes(groups = 1) {
   const [a, b, c] = ['a', 'b', 'c'] as [NodeId, NodeId, NodeId];
   const members = [a, b, c];
-  const fileSystem = new FolderFileSystem();
   const steps = new Steps();
+  const fileSystem = new FolderFileSystem(steps);
   const up = new Set<NodeId>(members);
   const warnings: string[] = [];
   let disks = 0;
