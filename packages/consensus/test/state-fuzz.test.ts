@@ -132,7 +132,7 @@ test.each([false, true])(
     await fuzz(`snapshots, as bytes: ${asBytes}`, {
       corpus,
       codes: ['ERR_FRAME_INVALID', 'ERR_FOREIGN_DATA', 'ERR_STATE_DIVERGED'],
-      share: 0.2,
+      share: 0.5,
       async read(bytes) {
         const restored = new ReplicatedState(machine, firstEpoch);
         await restored.restore(inPieces(bytes));

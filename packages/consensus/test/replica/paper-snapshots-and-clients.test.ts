@@ -303,3 +303,20 @@ describe('[Raft §8] a command that was executed already', () => {
     expect(resultsOf(restored, 5, addOne(3))).toEqual([[3], null]);
   });
 });
+
+describe('[PaxosSimple §3] a server executes', () => {
+  test('a special no-op command, which leaves the state unchanged', () => {
+    const [filled, plain] = [stateAfter(2), stateAfter(2)];
+    expect(filled.apply(entry(4, new Uint8Array(0)))).toEqual({ type: 'nothing' });
+    expect({ sum: filled.ask(null), position: filled.position }).toEqual({
+      sum: plain.ask(null),
+      position: plain.position,
+    });
+  });
+
+  test('the chosen commands in their order, so that all servers that execute the same ones end in the same state', () => {
+    const [one, other] = [stateAfter(5), stateAfter(5)];
+    expect(one.stateHash()).toBe(other.stateHash());
+    expect(() => one.apply(entry(8, addOne(7)))).toThrow('entry 8 applied after 6');
+  });
+});
