@@ -114,6 +114,28 @@ test.each([
   expect(signals).toMatchObject([{ reason }]);
 });
 
+test('the life that ended can be told from the one that can be reached when the word of it is handled', async () => {
+  const { clock, node, link } = nodes(['a', 'b']);
+  node('b').spawn('target', mortal);
+  const lives: unknown[] = [];
+  const watcher = defineActor((context) => {
+    const reached = (): number | undefined => context.incarnationOf('b' as NodeId);
+    lives.push(reached(), context.incarnationOf('a' as NodeId), context.incarnationOf('z' as NodeId));
+    context.watch(context.actor('b/target'));
+    return {
+      receive: () => undefined,
+      signal: (signal) => void lives.push(signal.type === 'terminated' && signal.incarnation, reached()),
+    };
+  });
+  node('a').spawn('watcher', watcher);
+  await clock.settle();
+  expect(lives.splice(0)).toEqual([0, undefined, undefined]);
+  node('a').peerEnded('b' as NodeId, 'test');
+  node('a').attachLink('b' as NodeId, link('a', 'b'), 1);
+  await clock.settle();
+  expect(lives).toEqual([0, 1]);
+});
+
 test('word of an end overtakes the messages that wait', async () => {
   const { clock, node } = nodes(['a', 'b']);
   const heard: string[] = [];

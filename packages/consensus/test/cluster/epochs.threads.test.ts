@@ -205,6 +205,31 @@ test('a joiner that cannot be opened leaves no trace, and one that was opened be
   expect(await ledgerOf(again)).toEqual(['one']);
 });
 
+test('a member that did not catch up in time is given its voice later, on the disk that it has begun', async () => {
+  const directory = temporaryDirectory();
+  const cluster = await startLedger({ nodes: ['a', 'b', 'c'], storage: { directory } });
+  await cluster.propose('one', patient);
+  const leader = await leaderOf(cluster);
+  const member = ['a', 'b', 'c'].find((node) => node !== leader) as string;
+  await cluster.faults.kill(member);
+  rmSync(join(directory, member), { recursive: true });
+  for (const from of ['a', 'b', 'c'].filter((node) => node !== member))
+    await cluster.faults.link({ from, to: member, partitioned: true });
+  // By the word of the leader, which comes before the deadline: nothing was changed, and that is known.
+  await expect(cluster.replace(member, { timeoutMs: 4_000 })).rejects.toMatchObject({
+    code: 'ERR_NO_QUORUM',
+    message: expect.stringContaining(`${member} did not catch up in time`),
+  });
+  await cluster.faults.heal();
+  expect(await cluster.replace(member, patient)).toBe(2);
+  expect(readdirSync(directory).filter((name) => name.includes('replaced'))).toEqual([]);
+  await cluster.propose('two', patient);
+  const third = ['a', 'b', 'c'].find((node) => node !== leader && node !== member) as string;
+  await cluster.faults.kill(third);
+  await cluster.propose('three', patient);
+  expect(await ledgerOf(cluster)).toEqual(['one', 'two', 'three']);
+});
+
 test.each([1, 2])('of %s nodes none is replaced: what it holds is needed', async (nodes) => {
   const directory = temporaryDirectory();
   const cluster = await startLedger({ nodes, storage: { directory } });
