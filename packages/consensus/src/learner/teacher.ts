@@ -29,3 +29,14 @@ export function hasCaughtUp(learner: {
 }): boolean {
   return learner.from > learner.commitIndexAtLastAsking;
 }
+
+/**
+ * Whether a learner that has caught up may be counted on as a voter of the next epoch: it asks all the time, so one
+ * that has fallen silent is gone.
+ */
+export function isStillThere(learner: {
+  readonly silentForMs: number;
+  readonly silentMsMax: number;
+}): boolean {
+  return learner.silentForMs < learner.silentMsMax;
+}

@@ -7,7 +7,7 @@
  */
 import type { ErrorCode, NodeId } from '@quorate/core';
 import type { Ask } from '../learner/message.ts';
-import { hasCaughtUp } from '../learner/teacher.ts';
+import { hasCaughtUp, isStillThere } from '../learner/teacher.ts';
 import type { LogIndex } from '../protocol.ts';
 import { appointLeader, type Epoch, isMeantFor, type NextEpoch } from './epoch.ts';
 import type { EpochChange } from './message.ts';
@@ -185,11 +185,11 @@ export class Reconfiguration {
     return members.filter((node) => !present.includes(node) || renewed.includes(node));
   }
 
-  /** It has caught up, and is still there: it may have died since. */
   #mayJoin(node: NodeId): boolean {
+    const { nowMs, learnerSilentMs: silentMsMax } = this.#parts;
     const learner = this.#learners.get(node);
-    if (learner === undefined) return false;
-    return learner.isCaughtUp && this.#parts.nowMs() - learner.askedAtMs < this.#parts.learnerSilentMs;
+    if (learner === undefined || !learner.isCaughtUp) return false;
+    return isStillThere({ silentForMs: nowMs() - learner.askedAtMs, silentMsMax });
   }
 
   #proposeIfReady(): void {

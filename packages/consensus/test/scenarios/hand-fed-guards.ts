@@ -189,6 +189,14 @@ export const handFedGuards = {
       state.log.forget(state.log.last);
     },
   },
+  endsAnyEpoch: {
+    scenario: 58,
+    protocols: ['raft', 'multi-paxos'],
+    guard: 'a command that ends an epoch ends the one before that which it names; any',
+    file: 'replica/epoch.ts',
+    name: 'endsEpoch',
+    spoil: () => () => true,
+  },
   servesBeyondTheEnd: {
     scenario: 61,
     protocols: ['raft', 'multi-paxos'],

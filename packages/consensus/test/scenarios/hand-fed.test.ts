@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import type { ActorRef, NodeId } from '@quorate/core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { LogIndex, Reign } from '../../src/protocol.ts';
+import { defineStateMachine } from '../../src/state-machine.ts';
 import { firstEpoch } from '../replica/first-epoch.ts';
 import { type AnyFunction, type HandFedGuardName, handFedGuards } from './hand-fed-guards.ts';
 
@@ -30,12 +31,20 @@ const { LoneServer, appendOf } = await import('../raft/lone-server.ts');
 const { Member, accept, accepted, ballot, entry, heartbeat, prepare, slot, textOf } = await import(
   '../multi-paxos/member.ts'
 );
+const { encodeStop } = await import('../../src/replica/payload.ts');
 const { PendingReads } = await import('../../src/replica/pending-reads.ts');
+const { ReplicatedState } = await import('../../src/replica/replicated-state.ts');
 
 type Server = InstanceType<typeof LoneServer>;
 type PaxosMember = InstanceType<typeof Member>;
 
 const leaseMs = 100;
+const idleMachine = defineStateMachine({ version: 1 }, () => ({
+  apply: () => undefined,
+  query: () => null,
+  snapshot: () => null,
+  restore: () => undefined,
+}));
 const node = (name: string): NodeId => name as NodeId;
 const raftHeartbeat = (term: number) =>
   ({ type: 'heartbeat', term, commitIndex: 0, round: 1, rests: false }) as const;
@@ -236,6 +245,19 @@ function paxosSnapshotLeavesTheSuffix(): void {
   expect(acceptor.view.entriesAbove(slot(1)).map(textOf)).toEqual(['v2', 'v3']);
 }
 
+/** 58. [StoppablePaxos] The command that ended an epoch is applied once more in the next. */
+function stopEndsItsOwnEpoch(): void {
+  const state = new ReplicatedState(idleMachine, firstEpoch);
+  const { base: _, ...next } = { ...firstEpoch, number: 2, appointed: node('a') };
+  const stop = (index: number) => ({
+    ...entry(index, ballot(1, 0), ''),
+    payload: encodeStop(next, 'a nonce'),
+  });
+  expect(state.apply(stop(1))).toMatchObject({ type: 'sealed' });
+  expect(state.apply(stop(2))).toEqual({ type: 'nothing' });
+  expect(state.epoch).toMatchObject({ number: 2, base: 1 });
+}
+
 /**
  * 61. [StoppablePaxos] The old leader's state machine is slow: the read was confirmed up to where the STOP stands,
  * by members of whom most are in the next epoch already, and have chosen more there.
@@ -319,6 +341,7 @@ const hazards: readonly (readonly [HandFedGuardName, string, () => void])[] = [
     raftSnapshotLeavesTheSuffix,
   ],
   ['snapshotForgetsWhatFollows', 'a snapshot leaves the slots above it', paxosSnapshotLeavesTheSuffix],
+  ['endsAnyEpoch', 'the command that ended an epoch ends no other', stopEndsItsOwnEpoch],
   ['servesBeyondTheEnd', 'a read confirmed beyond the end of its epoch is asked anew', confirmedBeyondTheEnd],
   ['leaseOutlastsTheTerm', 'a lease ends with the seal', raftLeaseEndsWithTheSeal],
   ['leaseOutlastsTheTerm', 'a lease ends with a transfer', raftLeaseEndsWithATransfer],

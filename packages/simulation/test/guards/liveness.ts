@@ -125,6 +125,40 @@ export const livenessGuards: readonly PlantedGuard[] = [
   {
     scenario: '13-one-way-leader',
     protocols: raft,
+    guard: 'who misses its leader stands; it waits',
+    removals: [
+      rule('consensus/src/raft/candidate.ts#campaign', (original) => (state, effects) => {
+        if (state.currentTerm === 0) original(state, effects);
+      }),
+    ],
+    red: /not within 1000 ms: one of b c leads/,
+  },
+  {
+    scenario: '13-one-way-leader',
+    protocols: paxos,
+    guard: 'who misses its leader stands; it waits',
+    removals: [
+      rule('consensus/src/multi-paxos/proposer.ts#onProposerTick', (original) => (state) => {
+        if (state.promised === 0) original(state);
+      }),
+    ],
+    red: /not within 1000 ms: one of b c leads/,
+  },
+  {
+    scenario: '13-one-way-leader',
+    protocols: both,
+    guard: 'what may have happened is never told as a failure; it is',
+    removals: [
+      rule(
+        'consensus/src/cluster/waiting-call.ts#expire',
+        (original) => (calls, nowMs, standing) => original(calls, nowMs, { ...standing, mayHappen: false }),
+      ),
+    ],
+    red: /refused for good and then applied/,
+  },
+  {
+    scenario: '13-one-way-leader',
+    protocols: raft,
     guard: 'a majority is enough; all are waited for',
     removals: [
       rule(

@@ -167,6 +167,13 @@ export const memberAndEpochGuards: readonly PlantedGuard[] = [
   {
     scenario: '52-ended-epoch-rests',
     protocols: both,
+    guard: 'who hears that its epoch has passed asks to be brought along; it goes on as before',
+    removals: [method('consensus/src/replica/epochs.ts#Epochs#epochPassed', () => () => undefined)],
+    red: /not within 2000 ms: c is in epoch 4/,
+  },
+  {
+    scenario: '52-ended-epoch-rests',
+    protocols: both,
     guard: 'the epoch before is served until the next is established, and no longer; for ever',
     removals: [rule('consensus/src/replica/epoch.ts#isEstablished', () => () => false)],
     red: /not within 4000 ms: earlier epochs rest/,
@@ -213,6 +220,20 @@ export const memberAndEpochGuards: readonly PlantedGuard[] = [
     red: /chosen is held/,
   },
   {
+    scenario: '55-blank-in-an-old-epoch',
+    protocols: both,
+    guard: 'a member votes with the disk that the epoch knows it by; with any',
+    removals: [
+      rule(
+        'consensus/src/replica/epoch.ts#standingIn',
+        () =>
+          ({ members }, { node }) =>
+            members.includes(node) ? 'voter' : 'learner',
+      ),
+    ],
+    red: /chosen is held/,
+  },
+  {
     scenario: '56-appointed-and-forgetful',
     protocols: both,
     guard: 'an appointment ends with the life in which it was given; it is given again',
@@ -253,11 +274,25 @@ export const memberAndEpochGuards: readonly PlantedGuard[] = [
     red: /stops|beyond its commit|different states/,
   },
   {
+    scenario: '58-after-the-end',
+    protocols: raft,
+    guard: 'whoever waits for what stands behind the end of an epoch is told to ask again; nobody is',
+    removals: [method('consensus/src/replica/proposals.ts#Proposals#orphan', () => () => undefined)],
+    red: /\+ client 1: put x 2 -> outcome unknown/,
+  },
+  {
     scenario: '59-joiner-learns-first',
     protocols: both,
     guard: 'who joins has caught up before the epoch ends; it need not have',
     removals: [rule('consensus/src/learner/teacher.ts#hasCaughtUp', () => () => true)],
-    red: /- change to a d -> ERR_OUTCOME_UNKNOWN/,
+    red: /- change to a d -> ERR_NO_QUORUM/,
+  },
+  {
+    scenario: '59-joiner-learns-first',
+    protocols: both,
+    guard: 'who joins is still there when the epoch ends; it need not be',
+    removals: [rule('consensus/src/learner/teacher.ts#isStillThere', () => () => true)],
+    red: /\+ client 1: put x 4 -> outcome unknown/,
   },
   {
     scenario: '60-hardly-entered',
