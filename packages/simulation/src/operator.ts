@@ -86,6 +86,11 @@ export class Operator {
     return !this.#isRunning;
   }
 
+  /** Some member has no voice, on a blank disk. */
+  get isReadmitting(): boolean {
+    return this.#blank !== undefined;
+  }
+
   start(): void {
     this.#isRunning = true;
     this.#later();

@@ -103,6 +103,8 @@ const chaosMsMax = 120_000;
 const searchInspectionsMax = 20_000_000;
 /** After the plan, until leaders have changed often enough, one is struck at such intervals, and longer ones. */
 const furtherStrikeMs = 850;
+/** After so many of them it counts that perhaps nobody else can lead. */
+const vainStrikesMax = 8;
 
 /** Nodes that may be admitted in the course of a run. */
 const spareNames = ['w', 'x', 'y'] as readonly string[] as readonly NodeId[];
@@ -463,8 +465,9 @@ class SimulationRun {
   /** A plan may pass without a change of leader: then leaders go on being struck until one has changed. */
   #afterThePlan(): void {
     const { options, time } = this.#parts;
-    // Of two, the one that led has the longer log, and is bound to lead again.
-    const wanted = this.#members.length < 3 ? 0 : (options.leaderChanges ?? 1);
+    // Of two, who led has the longer log and leads again. So it is while a third only learns, on a blank disk.
+    const isReduced = this.#operator?.isReadmitting === true && this.#furtherStrikes >= vainStrikesMax;
+    const wanted = this.#members.length < 3 || isReduced ? 0 : (options.leaderChanges ?? 1);
     if (this.leaderChanges >= wanted) {
       this.#isPlanOver = true;
       return;
