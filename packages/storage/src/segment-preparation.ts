@@ -17,6 +17,8 @@ export class SegmentPreparation {
   /** So much of the segment may be done by now. */
   #dueBytes = 0;
   #onDue: (() => void) | undefined;
+  /** The log waits for it. */
+  #isWanted = false;
   #isGivenUp = false;
 
   /** @param wanted `begun`: one that an earlier life left, all of it zeroes and synced; undefined: there is none */
@@ -39,6 +41,7 @@ export class SegmentPreparation {
 
   /** The segment is needed: does what is left at once. Resolves with zeroes, and a name, that survive a power loss. */
   finish(): Promise<Segment> {
+    this.#isWanted = true;
     this.advance(1);
     return this.#ready;
   }
@@ -57,9 +60,7 @@ export class SegmentPreparation {
       while (segment.sizeBytes < this.#sizeBytes) {
         await this.#due(segment.sizeBytes);
         if (this.#isGivenUp) return;
-        // All that is left, when the log waits for it.
-        const isWanted = this.#dueBytes === this.#sizeBytes;
-        const upTo = isWanted ? this.#sizeBytes : segment.sizeBytes + pieceBytes;
+        const upTo = this.#isWanted ? this.#sizeBytes : segment.sizeBytes + pieceBytes;
         await extendSegment(segment, Math.min(upTo, this.#sizeBytes));
       }
       await this.#place.fileSystem.syncDirectory(this.#place.directory);

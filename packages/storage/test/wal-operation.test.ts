@@ -163,6 +163,27 @@ describe('segments', () => {
     expect(Math.min(...between)).toBeGreaterThanOrEqual(6);
   });
 
+  test('a restart late in a segment makes up for the next one in small pieces too', async () => {
+    const { events, memory, open } = setUp(4 * 1024 * 1024);
+    const log = await open();
+    for (let index = 1; index <= 230; index++)
+      await append(log, entriesRecord(index, new Uint8Array(16 * 1024).fill(1)));
+    await log.close();
+    const [, next] = memory.paths().filter((path) => path.endsWith('.log'));
+    const file = await memory.mount().open(next as string, 'update');
+    await file.truncate(0);
+    await file.datasync();
+    await file.close();
+    const again = await open();
+    events.length = 0;
+    await append(again, entriesRecord(231, new Uint8Array(1)));
+    await quiet();
+    const pieces = events.filter(({ path, kind }) => path === next && kind === 'write');
+    expect(pieces.length).toBeGreaterThan(8);
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(256 * 1024);
+    await again.close();
+  });
+
   test('what is prepared of the next segment is gone on with after a restart', async () => {
     const { events, memory, open } = setUp(4 * 1024 * 1024);
     const log = await open();
