@@ -19,6 +19,8 @@ export class ElectionTurns {
   readonly #patienceMs: number;
   /** Whose turn it is, and until when. */
   readonly #turns = new Map<Electing, number>();
+  /** Who has had a turn and found no leader in it. */
+  readonly #vain = new WeakSet<Electing>();
 
   /** @param patienceMs who has found no leader by then makes way for others that have none either */
   constructor(patienceMs: number) {
@@ -28,14 +30,21 @@ export class ElectionTurns {
   /** Ends the turns of those that are led by now, and of those that have had their time. */
   review(nowMs: number): void {
     for (const [replica, untilMs] of this.#turns) {
-      if (nowMs >= untilMs || !replica.isLeaderless) this.#turns.delete(replica);
+      if (nowMs < untilMs && replica.isLeaderless) continue;
+      this.#turns.delete(replica);
+      if (replica.isLeaderless) this.#vain.add(replica);
     }
   }
 
   /** Whether the replica is to be given time now: one that has a leader always is. */
   admits(replica: Electing, nowMs: number): boolean {
-    if (this.#turns.has(replica) || !replica.isLeaderless) return true;
-    if (this.#turns.size >= electionsAtOnce) return false;
+    if (!replica.isLeaderless) {
+      this.#vain.delete(replica);
+      return true;
+    }
+    if (this.#turns.has(replica)) return true;
+    // Groups that can have no leader for want of others do not keep those from it that can.
+    if (this.#turns.size >= (this.#vain.has(replica) ? electionsAtOnce / 2 : electionsAtOnce)) return false;
     this.#turns.set(replica, nowMs + this.#patienceMs);
     return true;
   }

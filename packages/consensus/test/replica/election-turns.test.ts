@@ -94,4 +94,22 @@ describe('replicas without a leader', () => {
     for (let at = 1; at < electionsAtOnce; at++) expect(turns.admits(leaderless(), 600)).toBe(true);
     expect(turns.admits(last, 600)).toBe(false);
   });
+
+  test('that can never have one leave half of the turns to others', () => {
+    const turns = new ElectionTurns(600);
+    const hopeless = Array.from({ length: electionsAtOnce }, leaderless);
+    for (const replica of hopeless) turns.admits(replica, 0);
+    turns.review(600);
+    expect(hopeless.filter((replica) => turns.admits(replica, 600))).toHaveLength(electionsAtOnce / 2);
+    const healthy = leaderless();
+    expect(turns.admits(healthy, 600)).toBe(true);
+    // Who found a leader once is like the others again.
+    for (const replica of hopeless) {
+      replica.isLeaderless = false;
+      turns.admits(replica, 700);
+    }
+    turns.review(700);
+    for (const replica of hopeless) replica.isLeaderless = true;
+    expect(hopeless.filter((replica) => turns.admits(replica, 700))).toHaveLength(electionsAtOnce - 1);
+  });
 });
