@@ -7,21 +7,19 @@
  * under a new number.
  */
 export class HandledRequests {
-  /** Per client: the newest numbers handled, and below which all others count as handled. */
-  readonly #clients = new Map<string, { readonly recent: Set<number>; floor: number }>();
+  readonly #clients = new Map<string, Handled>();
 
   /** @returns whether this copy of the request is the first; false as well for one older than the window */
   isFirst(client: string, request: number): boolean {
     let handled = this.#clients.get(client);
     if (handled === undefined) {
-      handled = { recent: new Set(), floor: 0 };
+      handled = { newest: request, recent: new Uint32Array(windowRequests / 32) };
       this.#clients.set(client, handled);
       if (this.#clients.size > clientsMax) this.#forgetOldest();
     }
-    if (request <= handled.floor || handled.recent.has(request)) return false;
-    handled.recent.add(request);
-    if (handled.recent.size > 2 * windowRequests) raiseFloor(handled);
-    return true;
+    if (request > handled.newest) advance(handled, request);
+    else if (request <= handled.newest - windowRequests) return false;
+    return note(handled.recent, request);
   }
 
   #forgetOldest(): void {
@@ -30,13 +28,34 @@ export class HandledRequests {
   }
 }
 
-/** A request may be overtaken by so many later ones and is still handled. */
+/** The highest number seen, and a bit for each of those that end with it: a ring, in which a number has its place. */
+interface Handled {
+  newest: number;
+  readonly recent: Uint32Array;
+}
+
+/** A request may be overtaken by so many later ones of its client, wherever they went, and is still handled. */
 const windowRequests = 4_096;
 const clientsMax = 10_000;
 
-function raiseFloor(handled: { readonly recent: Set<number>; floor: number }): void {
-  const ascending = [...handled.recent].sort((a, b) => a - b);
-  const dropped = ascending.slice(0, -windowRequests);
-  for (const request of dropped) handled.recent.delete(request);
-  handled.floor = dropped.at(-1) ?? handled.floor;
+/** The numbers up to `request` come into the window, none of them seen; as many leave it. */
+function advance(handled: Handled, request: number): void {
+  const { newest, recent } = handled;
+  if (request - newest >= windowRequests) recent.fill(0);
+  else for (let number = newest + 1; number <= request; number++) unset(recent, number);
+  handled.newest = request;
+}
+
+function unset(recent: Uint32Array, request: number): void {
+  const at = request % windowRequests;
+  recent[at >>> 5] = (recent[at >>> 5] as number) & ~(1 << (at & 31));
+}
+
+/** @returns whether its bit was not set before */
+function note(recent: Uint32Array, request: number): boolean {
+  const at = request % windowRequests;
+  const word = recent[at >>> 5] as number;
+  const bit = 1 << (at & 31);
+  recent[at >>> 5] = word | bit;
+  return (word & bit) === 0;
 }
