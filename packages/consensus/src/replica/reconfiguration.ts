@@ -124,38 +124,31 @@ export class Reconfiguration {
 
   /** The epoch has ended, by this STOP or by another, or this replica has nothing to do with it any more. */
   ended(): void {
-    this.#end(this.#pending?.proposed?.appointed);
+    this.#end('ERR_NOT_LEADER', this.#pending?.proposed?.appointed);
   }
 
   /** This replica leads no more. Of a STOP that was proposed the next leader decides. */
   deposed(code: ErrorCode, leader: NodeId | undefined): void {
-    const pending = this.#pending;
-    this.#end(leader);
-    if (pending === undefined || pending.proposed !== undefined) return;
-    for (const asker of askersOf(pending))
-      refuse(asker, code, 'the leader was deposed before it ended the epoch', leader);
+    this.#end(code, leader);
   }
 
   /**
-   * Whoever waits for a proposed STOP is told by what waits for the log. Whoever has asked again since is not known
-   * there, and is told here where to ask: left without an answer it would go on waiting for one.
+   * Everybody is told where to ask: left without an answer they would go on waiting for one. Only whoever waits for a
+   * proposed STOP is told by what waits for the log; whoever has asked again since is not known there.
    */
-  #end(leader: NodeId | undefined): void {
+  #end(code: ErrorCode, leader: NodeId | undefined): void {
     const pending = this.#pending;
     this.#pending = undefined;
     this.#learners.clear();
-    if (pending?.proposed === undefined || pending.askedAgain === undefined) return;
-    refuse(
-      pending.askedAgain,
-      'ERR_OUTCOME_UNKNOWN',
-      'the epoch has ended, or its leader was deposed',
-      leader,
-    );
+    if (pending === undefined) return;
+    const why = 'the epoch has ended, or its leader was deposed';
+    if (pending.proposed === undefined)
+      for (const asker of askersOf(pending)) refuse(asker, code, why, leader);
+    else if (pending.askedAgain !== undefined) refuse(pending.askedAgain, 'ERR_OUTCOME_UNKNOWN', why, leader);
   }
 
   /** The same client wants the same change. */
   #askedAgain(pending: Pending, asker: Asker): void {
-    if (askersOf(pending).some(({ request }) => request === asker.request)) return;
     // Only the newest asking is answered in the end, so the one before must not look as if it could be. But one in
     // whose name the STOP is in the log may take effect: to refuse it would be a lie.
     if (pending.proposed === undefined) {

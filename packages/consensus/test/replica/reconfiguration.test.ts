@@ -232,7 +232,6 @@ describe('a second order', () => {
     await order(1, toPaxos);
     await order(2, toPaxos);
     await order(3, toPaxos);
-    await order(3, toPaxos);
     expect(proposed.map(({ asker }) => asker.request)).toEqual([1]);
     expect(client.told()).toEqual(['2: refused ERR_OVERLOADED']);
     reconfiguration.ended();
@@ -315,6 +314,13 @@ describe('the lead is lost', () => {
     expect(client.told()).toEqual(['1: refused ERR_NOT_LEADER, ask b']);
     for (const from of [11, 11]) asks('d', from);
     expect(proposed).toEqual([]);
+  });
+
+  test('because another came first: whoever waits for joiners of it is told to ask again', async () => {
+    const { reconfiguration, client, order } = setUp();
+    await order(1, withD);
+    reconfiguration.ended();
+    expect(client.told()).toEqual(['1: refused ERR_NOT_LEADER']);
   });
 
   test('while the algorithm was still being looked at: nothing is proposed afterwards', async () => {
