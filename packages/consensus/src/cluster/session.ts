@@ -25,7 +25,7 @@ import {
 export interface SessionParts {
   readonly clock: Clock;
   readonly errands: Errands;
-  /** A fresh random string for each opening. */
+  /** A fresh random string: by it the cluster knows this session from others of its name. */
   readonly nonce: () => string;
   readonly limits: SessionLimitsOfClient;
   /** Why nothing can be served any more, once that is so. */

@@ -53,8 +53,8 @@ interface Session {
   readonly id: number;
   readonly name: string | undefined;
   readonly nonce: string;
-  /** Nonces of those who held the name before, the latest first: see {@link formerHoldersMax}. */
-  readonly formerNonces: readonly string[];
+  /** Nonces of those who held the name before. */
+  readonly formerNonces: FormerNonces;
   lastActiveMs: number;
   acknowledgedBelow: number;
   /** Batches applied at or above `acknowledgedBelow`; undefined where the results were dropped. */
@@ -62,11 +62,23 @@ interface Session {
   resultBytes: number;
 }
 
+/** The latest first; at most {@link formerHoldersMax}. */
+type FormerNonces = readonly string[];
+
+/** A name that nobody holds now. */
+interface EndedName {
+  /** Whose session expired: it is still the latest holder, and may open the name anew. */
+  readonly expired: string | undefined;
+  readonly formerNonces: FormerNonces;
+}
+
 export class SessionTable {
   readonly #limits: SessionLimits;
   readonly #sessions = new Map<number, Session>();
   readonly #idByNonce = new Map<string, number>();
   readonly #idByName = new Map<string, number>();
+  /** The one that ended last stands last. */
+  readonly #endedNames = new Map<string, EndedName>();
   #lastId = 0;
 
   constructor(limits: SessionLimits = defaultSessionLimits) {
@@ -81,7 +93,7 @@ export class SessionTable {
    * Opens a session and returns its id. The same nonce gives the same id again: a retried opening is no
    * second one. Opening a name anew closes the session that had it, so that what is still under way
    * from its former holder is refused from here on. A former holder does not get the name back, whether its
-   * opening was on its way for long or it asks again: undefined.
+   * opening was on its way for long or it asks again, and neither does one that has closed it: undefined.
    */
   open(name: string | undefined, nonce: string, nowMs: number): number | undefined {
     const known = this.#idByNonce.get(nonce);
@@ -89,18 +101,16 @@ export class SessionTable {
       this.#touch(this.#opened(known), nowMs);
       return known;
     }
-    const formerId = name === undefined ? undefined : this.#idByName.get(name);
-    const former = formerId === undefined ? undefined : this.#opened(formerId);
-    if (former?.formerNonces.includes(nonce)) return undefined;
-    if (former !== undefined) this.#close(former);
+    const formerNonces = name === undefined ? [] : this.#formerNonces(name, nonce);
+    if (formerNonces.includes(nonce)) return undefined;
+    if (name !== undefined) this.#dismissHolder(name);
     this.#expire(nowMs);
     this.#lastId += 1;
     this.#insert({
       id: this.#lastId,
       name,
       nonce,
-      formerNonces:
-        former === undefined ? [] : [former.nonce, ...former.formerNonces].slice(0, formerHoldersMax),
+      formerNonces,
       lastActiveMs: nowMs,
       acknowledgedBelow: 1,
       results: new Map(),
@@ -112,7 +122,13 @@ export class SessionTable {
   /** Forgets a session that its client uses no more; one that is unknown is forgotten already. */
   close(id: number): void {
     const session = this.#sessions.get(id);
-    if (session !== undefined) this.#close(session);
+    if (session === undefined) return;
+    this.#remove(session);
+    // Its own opening, if a copy of it still comes, is that of a former holder.
+    this.#noteEnd(session, {
+      expired: undefined,
+      formerNonces: withLatest(session.nonce, session.formerNonces),
+    });
   }
 
   /** Judges a batch without changing anything. */
@@ -150,15 +166,22 @@ export class SessionTable {
       [...session.results].map(([batch, results]) => [batch, results ?? null]),
       session.formerNonces,
     ]);
-    return encodeValue([this.#lastId, rows]);
+    const ended = [...this.#endedNames].map(([name, { expired, formerNonces }]) => [
+      name,
+      expired ?? null,
+      formerNonces,
+    ]);
+    return encodeValue([this.#lastId, rows, ended]);
   }
 
   /** Replaces the content by what `encode` gave. @throws CodedError ERR_FRAME_INVALID */
   restore(encoded: Uint8Array): void {
-    const [lastId, rows] = tableSchema(decodeValue(encoded), 'sessions');
+    const [lastId, rows, ended] = tableSchema(decodeValue(encoded), 'sessions');
     this.#sessions.clear();
     this.#idByNonce.clear();
     this.#idByName.clear();
+    this.#endedNames.clear();
+    for (const [name, expired, formerNonces] of ended) this.#endedNames.set(name, { expired, formerNonces });
     this.#lastId = lastId;
     for (const [id, name, nonce, lastActiveMs, acknowledgedBelow, results, formerNonces] of rows) {
       if (id > lastId)
@@ -199,7 +222,32 @@ export class SessionTable {
     this.#sessions.set(session.id, session);
   }
 
-  #close({ id, name, nonce }: Session): void {
+  /** Who held the name before a session that `nonce` opens. */
+  #formerNonces(name: string, nonce: string): FormerNonces {
+    const id = this.#idByName.get(name);
+    if (id !== undefined) {
+      const holder = this.#opened(id);
+      return withLatest(holder.nonce, holder.formerNonces);
+    }
+    const { expired, formerNonces = [] } = this.#endedNames.get(name) ?? {};
+    return expired === undefined || expired === nonce ? formerNonces : withLatest(expired, formerNonces);
+  }
+
+  #dismissHolder(name: string): void {
+    const id = this.#idByName.get(name);
+    if (id !== undefined) this.#remove(this.#opened(id));
+    this.#endedNames.delete(name);
+  }
+
+  #noteEnd({ name }: Session, ended: EndedName): void {
+    if (name === undefined) return;
+    this.#endedNames.set(name, ended);
+    if (this.#endedNames.size <= endedNamesMax) return;
+    const [oldest] = this.#endedNames.keys();
+    if (oldest !== undefined) this.#endedNames.delete(oldest);
+  }
+
+  #remove({ id, name, nonce }: Session): void {
     this.#sessions.delete(id);
     this.#idByNonce.delete(nonce);
     if (name !== undefined && this.#idByName.get(name) === id) this.#idByName.delete(name);
@@ -209,7 +257,8 @@ export class SessionTable {
     for (const session of this.#sessions.values()) {
       const isIdle = nowMs - session.lastActiveMs > this.#limits.idleMsMax;
       if (!isIdle && this.#sessions.size < this.#limits.sessionsMax) return;
-      this.#close(session);
+      this.#remove(session);
+      this.#noteEnd(session, { expired: session.nonce, formerNonces: session.formerNonces });
     }
   }
 
@@ -235,11 +284,16 @@ export class SessionTable {
   }
 }
 
-/**
- * Of how many former holders of a name it is known that they are. An earlier one that wakes up after so many
- * takeovers takes the name like anyone new.
- */
+/** Of how many former holders of a name it is known that they are; an earlier one that wakes up is like anyone new. */
 const formerHoldersMax = 16;
+/** Of how many names that nobody holds it is known who held them. */
+const endedNamesMax = 1_000;
+
+function withLatest(nonce: string, formerNonces: FormerNonces): FormerNonces {
+  return [nonce, ...formerNonces].slice(0, formerHoldersMax);
+}
+
+const formerNoncesSchema = list(text(64), formerHoldersMax);
 
 const tableSchema = tuple(
   integer(),
@@ -251,8 +305,9 @@ const tableSchema = tuple(
       finite,
       integer(1),
       list(tuple(integer(1), optional(bytes(2 ** 31))), 1 << 20),
-      list(text(64), formerHoldersMax),
+      formerNoncesSchema,
     ),
     1 << 20,
   ),
+  list(tuple(text(256), optional(text(64)), formerNoncesSchema), endedNamesMax),
 );

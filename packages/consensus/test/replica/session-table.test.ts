@@ -112,11 +112,40 @@ describe('opening', () => {
     expect(saved.judge({ session: later, batch: 1, acknowledgedBelow: 1 })).toEqual({ type: 'execute' });
   });
 
-  test("a name that nobody holds any more is anyone's to have, a former holder's as well", () => {
+  test('a name that its holder has closed is for somebody new: not for that one, nor for one before', () => {
     const { table } = openTable();
     opened(table, 'worker', 'a', 0);
     table.close(opened(table, 'worker', 'b', 0));
+    const saved = new SessionTable(limits);
+    saved.restore(table.encode());
+    // A copy of its own opening that comes after its end.
+    expect(saved.open('worker', 'b', 0)).toBeUndefined();
+    expect(saved.open('worker', 'a', 0)).toBeUndefined();
+    opened(saved, 'worker', 'c', 0);
+    expect(saved.open('worker', 'b', 0)).toBeUndefined();
+  });
+
+  test('a name whose session expired is still for its latest holder, and for none before', () => {
+    const { table } = openTable();
     opened(table, 'worker', 'a', 0);
+    opened(table, 'worker', 'b', 0);
+    opened(table, undefined, 'much later', 1_001);
+    const saved = new SessionTable(limits);
+    saved.restore(table.encode());
+    expect(saved.open('worker', 'a', 1_001)).toBeUndefined();
+    opened(saved, 'worker', 'b', 1_001);
+    const other = new SessionTable(limits);
+    other.restore(table.encode());
+    opened(other, 'worker', 'c', 1_001);
+    expect(other.open('worker', 'b', 1_001)).toBeUndefined();
+  });
+
+  test('of a thousand names that nobody holds it is known who held them, and of no more', () => {
+    const table = new SessionTable({ ...limits, sessionsMax: 10 });
+    for (let count = 0; count <= 1_000; count++)
+      table.close(opened(table, `name ${count}`, `nonce ${count}`, 0));
+    expect(table.open('name 1', 'nonce 1', 0)).toBeUndefined();
+    opened(table, 'name 0', 'nonce 0', 0);
   });
 
   test('what is open already keeps it from being the one idle for longest', () => {
