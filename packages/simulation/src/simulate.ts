@@ -103,12 +103,11 @@ const chaosMsMax = 120_000;
 const searchInspectionsMax = 20_000_000;
 /** After the plan, until leaders have changed often enough, one is struck at such intervals, and longer ones. */
 const furtherStrikeMs = 850;
-/** After so many of them it counts that perhaps nobody else can lead. */
+/** So many in vain, and perhaps nobody else can lead. */
 const vainStrikesMax = 8;
 
 /** Nodes that may be admitted in the course of a run. */
 const spareNames = ['w', 'x', 'y'] as readonly string[] as readonly NodeId[];
-
 const clientNames = ['client-1', 'client-2'] as readonly string[] as readonly NodeId[];
 
 /**
