@@ -34,17 +34,20 @@ export function openedInTime(
 ): Promise<readonly OpeningOutcome[]> {
   return new Promise((resolve) => {
     const outcomes: OpeningOutcome[] = openings.map(() => undefined);
+    let isOver = false;
     const end = (): void => {
+      isOver = true;
       clearTimeout(limit);
       clearTimeout(slow);
-      resolve([...outcomes]);
+      resolve(outcomes);
     };
     const limit = setTimeout(end, limitMs);
     let slow: NodeJS.Timeout | undefined;
     const note = (at: number, outcome: PromiseSettledResult<void>): void => {
+      if (isOver) return;
       outcomes[at] = outcome;
-      const isOver = outcomes.every((one) => one !== undefined);
-      if (isOver || membersLeft(openings, outcomes) < needed) return end();
+      const areAll = outcomes.every((one) => one !== undefined);
+      if (areAll || membersLeft(openings, outcomes) < needed) return end();
       if (membersOpened(openings, outcomes) < needed) return;
       clearTimeout(limit);
       slow ??= setTimeout(end, slowMs);

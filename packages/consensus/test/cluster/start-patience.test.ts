@@ -52,6 +52,18 @@ test('while fewer have opened than are needed a log may be long, but there is an
   expect(await wait([opensAfter(100), never, never], 2)).toEqual({ fates, atMs: patience.limitMs });
 });
 
+test('who opens after the limit is late, and nobody begins to wait again', async () => {
+  const openings = [opensAfter(100), opensAfter(61_000), never];
+  const waiting = openedInTime(
+    openings.map((opened) => ({ node: 'member', opened, isMember: true })),
+    2,
+    patience,
+  );
+  await vi.advanceTimersByTimeAsync(62_000);
+  expect((await waiting).map((outcome) => outcome?.status)).toEqual(['fulfilled', undefined, undefined]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test('when so many have failed that the others are too few, nobody waits for those', async () => {
   const fates = ['late', 'rejected', 'rejected'];
   expect(await wait([never, failsAfter(300), failsAfter(100)], 2)).toEqual({ fates, atMs: 300 });
