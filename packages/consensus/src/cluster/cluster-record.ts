@@ -29,10 +29,10 @@ export class ClusterRecord {
   }
 
   /** @param change of what the record is when its turn comes. @throws CodedError ERR_STOPPED once it is closed */
-  change(change: (identity: ClusterIdentity) => ClusterIdentity): Promise<void> {
+  change(change: (identity: ClusterIdentity) => ClusterIdentity | Promise<ClusterIdentity>): Promise<void> {
     if (this.#isClosed) return Promise.reject(new CodedError('ERR_STOPPED', 'the cluster has stopped', {}));
     const changed = this.#changing.then(async () => {
-      const identity = change(this.#identity);
+      const identity = await change(this.#identity);
       if (identity === this.#identity) return;
       if (this.#storage !== undefined)
         await writeIdentity(this.#storage.fileSystem, this.#storage.directory, identity);
@@ -50,14 +50,14 @@ export class ClusterRecord {
   async noteDisk(node: NodeId): Promise<void> {
     if (this.#storage === undefined || this.#identity.disks?.[node] !== undefined) return;
     const { fileSystem, directory } = this.#storage;
-    const found = await readNodeDirectory({ fileSystem, directory: `${directory}/${node}` });
-    if (found === undefined) return;
-    // One that was dismissed while it opened is none of the cluster's any more.
-    await this.change((identity) =>
-      nodesOf(identity).includes(node)
-        ? { ...identity, disks: { ...identity.disks, [node]: found.diskId } }
-        : identity,
-    );
+    await this.change(async (identity) => {
+      // One that was dismissed while it opened is none of the cluster's any more.
+      if (!nodesOf(identity).includes(node) || identity.disks?.[node] !== undefined) return identity;
+      // Read in its turn: what was read before another change may be a disk that this one has replaced.
+      const found = await readNodeDirectory({ fileSystem, directory: `${directory}/${node}` });
+      if (found === undefined) return identity;
+      return { ...identity, disks: { ...identity.disks, [node]: found.diskId } };
+    });
   }
 
   /** Nothing is written any more: the directory may belong to another process soon. */

@@ -1,6 +1,6 @@
 /** The record of who a cluster is: every change is kept, whoever else changes it at the same time. */
 import { type NodeId, seededRandom } from '@quorate/core';
-import { MemoryFileSystem, openNodeDirectory } from '@quorate/storage';
+import { type File, MemoryFileSystem, type OpenMode, openNodeDirectory } from '@quorate/storage';
 import { beforeEach, expect, test } from 'vitest';
 import { type ClusterIdentity, openClusterDirectory } from '../../src/cluster/cluster-directory.ts';
 import { ClusterRecord } from '../../src/cluster/cluster-record.ts';
@@ -15,12 +15,27 @@ const first: ClusterIdentity = {
   joining: [],
 };
 
-let fileSystem: MemoryFileSystem;
+/** A disk that may take its time to hand out a file. */
+class SlowFileSystem extends MemoryFileSystem {
+  /** What the next opening for reading waits for, once it has the file. */
+  slow: Promise<void> | undefined;
+
+  override async open(path: string, mode: OpenMode): Promise<File> {
+    const file = await super.open(path, mode);
+    const { slow } = this;
+    if (mode !== 'read' || slow === undefined) return file;
+    this.slow = undefined;
+    await slow;
+    return file;
+  }
+}
+
+let fileSystem: SlowFileSystem;
 let record: ClusterRecord;
 let disksMade = 0;
 
 beforeEach(async () => {
-  fileSystem = new MemoryFileSystem();
+  fileSystem = new SlowFileSystem();
   await openClusterDirectory(fileSystem, '/cluster', first);
   record = new ClusterRecord(first, { fileSystem, directory: '/cluster' });
 });
@@ -57,6 +72,29 @@ test('a node that has no disk yet is not noted, and one that is noted stays on t
   expect(await diskOf(a)).not.toBe(disk);
   await record.noteDisk(a);
   expect(record.identity.disks).toEqual({ a: disk });
+});
+
+test('what is read slowly of a disk is not noted over a newer one that has taken its place meanwhile', async () => {
+  await diskOf(a);
+  let goOn: () => void = () => undefined;
+  fileSystem.slow = new Promise((resolve) => {
+    goOn = resolve;
+  });
+  const old = record.noteDisk(a);
+  const replaced = record
+    .change(({ disks: _, ...identity }) => ({ ...identity, members: [b, c], joining: [a] }))
+    .then(async () => {
+      for (const name of await fileSystem.list('/cluster/a')) await fileSystem.remove(`/cluster/a/${name}`);
+      const disk = await diskOf(a);
+      await record.noteDisk(a);
+      return disk;
+    });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  goOn();
+  await old;
+  const disk = await replaced;
+  expect(record.identity.disks).toEqual({ a: disk });
+  expect((await onDisk()).disks).toEqual({ a: disk });
 });
 
 test('a change that cannot be written does not count, and the next one begins where it did', async () => {
