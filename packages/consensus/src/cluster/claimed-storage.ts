@@ -11,8 +11,11 @@ import type { CheckedOptions } from './options.ts';
 export interface ClaimedStorage {
   readonly identity: ClusterIdentity;
   readonly release: () => Promise<void>;
-  /** Takes back what was written for a cluster that could not start, unless a node has data already. */
-  readonly withdraw: () => Promise<void>;
+  /**
+   * For a cluster that could not start: takes back what was written for it, unless a node has data already, and lets go
+   * whether that could be done or not.
+   */
+  readonly abandon: () => Promise<void>;
   readonly warnings: readonly string[];
 }
 
@@ -23,7 +26,7 @@ export async function claimStorage(
 ): Promise<ClaimedStorage> {
   const { storage } = options;
   const nothing = async (): Promise<void> => undefined;
-  if (storage === 'memory') return { identity: wanted, release: nothing, withdraw: nothing, warnings: [] };
+  if (storage === 'memory') return { identity: wanted, release: nothing, abandon: nothing, warnings: [] };
   const directory = resolve(storage.directory);
   const fileSystem = nodeFileSystem();
   await fileSystem.makeDirectory(directory);
@@ -39,8 +42,9 @@ export async function claimStorage(
       ? [`the directory holds a cluster of ${saidOf(identity)}: that wins over the options`]
       : [];
     if (storage.traceDirectory !== undefined) await fileSystem.makeDirectory(resolve(storage.traceDirectory));
+    const release = (): Promise<void> => lock.release();
     const withdraw = isNew ? () => withdrawIdentity(fileSystem, directory, identity) : nothing;
-    return { identity, release: () => lock.release(), withdraw, warnings };
+    return { identity, release, abandon: () => withdraw().finally(release), warnings };
   } catch (error) {
     await lock.release();
     throw error;

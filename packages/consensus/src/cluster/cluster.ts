@@ -158,7 +158,7 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
       members,
       joining: [],
     };
-    const { identity, release, warnings, withdraw } = await claimStorage(checked, wanted);
+    const { identity, release, abandon, warnings } = await claimStorage(checked, wanted);
     let system: ActorSystem | undefined;
     let cluster: Cluster<D> | undefined;
     try {
@@ -189,11 +189,13 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
     } catch (error) {
       await system?.stop();
       const ownWrites = cluster === undefined ? Promise.resolve() : cluster.#epochs.stop();
-      await ownWrites;
-      // A thread that a disk holds may write there yet, and would leave data of a cluster that has no name.
-      if (system === undefined || system.hanging.length === 0) await withdraw();
-      const withinMs = checked.stopTimeoutMs;
-      await (system === undefined ? release() : releaseAfter({ system, ownWrites }, release, withinMs));
+      // What may write there yet, such as a thread that a disk holds, would leave data of a cluster that has no name.
+      const abandoned =
+        system === undefined
+          ? abandon()
+          : releaseAfter({ system, ownWrites }, abandon, checked.stopTimeoutMs);
+      // Why it could not start is what the app has to know, whatever becomes of the directory.
+      await abandoned.catch(() => undefined);
       throw error;
     }
   }
@@ -252,7 +254,8 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
    * With several groups all of them change; one that could not may be asked again, and those that have changed are
    * left as they are. Resolves with the number of group 0's new epoch when all are led. No acknowledged command is
    * lost or applied twice, and no crash on the way leaves anything but the old epoch or the new one. Give it time:
-   * joiners have to catch up within `timeoutMs`. Such orders are carried out one after the other, and `timeoutMs` and
+   * joiners have to catch up within `timeoutMs`; whoever leaves and does not end, its disk hanging, is not waited for
+   * beyond that. Such orders are carried out one after the other, and `timeoutMs` and
    * `signal` count from the call on, while it waits for its turn too.
    *
    * @throws CodedError
@@ -276,13 +279,16 @@ export class Cluster<D extends AnyDefinition = StateMachineDefinition> {
    * Readmits a member whose disk is gone: starts it blank, lets it learn without a voice, and gives it its voice
    * back in a new epoch. What its folder held is kept beside. Resolves with the number of that epoch.
    *
+   * Until its folder is set aside, an order that fails or is given up leaves the member on what it had. After that there
+   * is no way back: the epoch is what it was, but the member has a blank disk and no voice until it is ordered again.
+   *
    * It may be ordered again after it has failed, also by the next process. It goes on where it was: the disk that was
    * new then may bear a voice by now, and is not wiped again unless it cannot be opened.
    *
    * @throws CodedError as {@link reconfigure}, and
    * - `ERR_NO_QUORUM`: the others are no quorum without it in every group, so what it holds is needed: nothing of it was
    *   touched, and it is up again (in memory it had lost everything, and stays down)
-   * - `ERR_DISK_FAILED`: a disk that hangs keeps its thread from ending
+   * - `ERR_DISK_FAILED`: a disk that hangs keeps its thread from ending; the member is brought back once it has ended
    */
   async replace(node: string, options: CallOptions = {}): Promise<number> {
     return this.#epochs.replace(node, options);
