@@ -49,11 +49,12 @@ export interface ClientOptions {
 /** How often replicas are asked anew for their news while something waits, or nothing can be had: the first asking may be lost. */
 const renewWatchMs = 1_000;
 
-/** Somebody who waits for news. */
+/** Somebody who waits for news: until the deadline, or until the signal is raised, for then nobody wants it any more. */
 interface NewsWaiter {
   readonly hasCome: () => boolean;
   readonly tooLate: () => CodedError;
   readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
   readonly resolve: () => void;
   readonly reject: (error: CodedError) => void;
 }
@@ -109,12 +110,17 @@ export class Client {
     return this.#view.present;
   }
 
-  /** Resolves when a leader of `epoch` or a later one is known. @throws CodedError ERR_NO_QUORUM at the deadline */
-  leaderIn(epoch: number, deadlineMs: number): Promise<void> {
+  /**
+   * Resolves when a leader of `epoch` or a later one is known.
+   * @param signal lets go before the deadline, as those below do, too: within a second, with the same error
+   * @throws CodedError ERR_NO_QUORUM at the deadline
+   */
+  leaderIn(epoch: number, deadlineMs: number, signal?: AbortSignal): Promise<void> {
     return this.#await({
       hasCome: () => this.#isLedIn(epoch),
       tooLate: () => new CodedError('ERR_NO_QUORUM', 'no leader in time', {}),
       deadlineMs,
+      signal,
     });
   }
 
@@ -122,11 +128,12 @@ export class Client {
    * Resolves when `node` has told, in its present life, that it is in the newest epoch that is known, with a voice or
    * without. @throws CodedError ERR_NO_QUORUM at the deadline
    */
-  heardIn(node: NodeId, deadlineMs: number): Promise<void> {
+  heardIn(node: NodeId, deadlineMs: number, signal?: AbortSignal): Promise<void> {
     return this.#await({
       hasCome: () => this.statuses.get(node)?.epoch === this.#view.epoch,
       tooLate: () => new CodedError('ERR_NO_QUORUM', `${node} did not come along in time`, { node }),
       deadlineMs,
+      signal,
     });
   }
 
@@ -135,16 +142,17 @@ export class Client {
    * is not enough to do without those who leave: an appointed one leads at once, while it may be the only member
    * that holds what the epoch before has acknowledged. @throws CodedError ERR_OUTCOME_UNKNOWN at the deadline
    */
-  establishedIn(epoch: number, deadlineMs: number): Promise<void> {
+  establishedIn(epoch: number, deadlineMs: number, signal?: AbortSignal): Promise<void> {
     const line = `epoch ${epoch} was decided, and a majority of its members was not seen to enter it in time`;
     return this.#await({
       hasCome: () => this.#isLedIn(epoch) && this.#isEntered(),
       tooLate: () => new CodedError('ERR_OUTCOME_UNKNOWN', line, { epoch }),
       deadlineMs,
+      signal,
     });
   }
 
-  #await(waiter: Pick<NewsWaiter, 'hasCome' | 'tooLate' | 'deadlineMs'>): Promise<void> {
+  #await(waiter: Omit<NewsWaiter, 'resolve' | 'reject'>): Promise<void> {
     if (waiter.hasCome()) return Promise.resolve();
     if (this.#stopError !== undefined) return Promise.reject(this.#stopError);
     return new Promise((resolve, reject) => {
@@ -171,7 +179,8 @@ export class Client {
     const nowMs = this.#context.clock.nowMs();
     for (const waiter of this.#newsWaiters) {
       const hasCome = waiter.hasCome();
-      if (!hasCome && nowMs < waiter.deadlineMs && this.#stopError === undefined) continue;
+      const isInTime = nowMs < waiter.deadlineMs && waiter.signal?.aborted !== true;
+      if (!hasCome && isInTime && this.#stopError === undefined) continue;
       this.#newsWaiters.delete(waiter);
       if (hasCome) waiter.resolve();
       else waiter.reject(this.#stopError ?? waiter.tooLate());

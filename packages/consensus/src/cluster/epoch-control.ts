@@ -9,6 +9,7 @@ import {
   type Clock,
   CodedError,
   hasCode,
+  invariant,
   messageOf,
   type NodeId,
   optionInvalid,
@@ -130,6 +131,7 @@ export class EpochControl {
    */
   async stop(): Promise<void> {
     await this.#undertakings.stop();
+    this.#crew.close();
     await this.#record.close();
   }
 
@@ -147,7 +149,7 @@ export class EpochControl {
       },
       undertaking,
     );
-    await this.#seenToTheEnd(epoch, () => this.#settle({ ...form, epoch }));
+    await this.#seenToTheEnd(epoch, () => this.#settle(undertaking));
     return epoch;
   }
 
@@ -167,7 +169,7 @@ export class EpochControl {
       return { ...changeTo(form, form), renewed: [node] };
     };
     const epoch = await this.#changeAll({ groups: this.#groups(), changeFor }, undertaking);
-    await this.#seenToTheEnd(epoch, () => this.#settle({ ...present, epoch }));
+    await this.#seenToTheEnd(epoch, () => this.#settle(undertaking));
     return epoch;
   }
 
@@ -194,8 +196,8 @@ export class EpochControl {
     await this.#seenToTheEnd(epoch, async () => {
       const served = await eachOf(groups, changesAtOnce, async (group, at) => {
         const client = this.#parts.client(group);
-        const { deadlineMs } = undertaking;
-        await undertaking.wait(() => client.establishedIn(epochs[at] as number, deadlineMs));
+        const { deadlineMs, signal } = undertaking;
+        await undertaking.wait(() => client.establishedIn(epochs[at] as number, deadlineMs, signal));
         await undertaking.wait(() => client.barrier(undertaking.callOptions()));
       });
       const unserved = failureIn(served);
@@ -255,7 +257,7 @@ export class EpochControl {
   async #hasVoice(node: NodeId, group: number, undertaking: Undertaking): Promise<boolean> {
     const client = this.#parts.client(group);
     await undertaking.wait(
-      () => client.heardIn(node, undertaking.deadlineMs),
+      () => client.heardIn(node, undertaking.deadlineMs, undertaking.signal),
       () => new CodedError('ERR_NO_QUORUM', `${node} did not catch up in time`, { node }),
     );
     return client.statuses.get(node)?.role !== 'learner';
@@ -287,23 +289,21 @@ export class EpochControl {
 
   /**
    * The next epoch is served in every group: notes it, and stops whoever has no voice in any. Groups whose members
-   * differ, since some could not change at an earlier time, keep all that any of them needs.
+   * differ, since some could not change at an earlier time, keep all that any of them needs. What the epoch is, those
+   * who serve it say: since the order began, one before it whose outcome was unknown may have changed it, too.
    */
-  async #settle({ epoch, algorithm, acceptQuorum, members }: PresentForm): Promise<void> {
+  async #settle(undertaking: Undertaking): Promise<void> {
     const needed = new Set(this.#groups().flatMap((group) => this.#parts.client(group).epoch?.members ?? []));
-    for (const member of members) needed.add(member);
     const leavers = this.nodes.filter((node) => !needed.has(node));
-    await this.#record.change(({ clusterId, groups, disks }) => ({
-      clusterId,
-      epoch,
-      algorithm,
-      ...(acceptQuorum === undefined ? {} : { acceptQuorum }),
-      groups,
-      members,
-      joining: [...needed].filter((node) => !members.includes(node)),
-      ...(disks === undefined ? {} : { disks: withoutKeys(disks, leavers) }),
+    const first = this.#parts.client(0).epoch;
+    invariant(first !== undefined, 'an epoch that is served is known');
+    await this.#record.change((identity) => ({
+      ...inEpoch(identity, first),
+      joining: [...needed].filter((node) => !first.members.includes(node)),
+      ...(identity.disks === undefined ? {} : { disks: withoutKeys(identity.disks, leavers) }),
     }));
-    await this.#crew.stop(leavers);
+    // The change is made: a leaver whose disk hangs goes on ending, and nobody waits for that beyond the deadline.
+    await undertaking.waitIfTime(this.#crew.stop(leavers));
   }
 
   /** The directory says of the cluster what its first group is, also when an order for all of them has failed. */
@@ -312,17 +312,11 @@ export class EpochControl {
     if (first === undefined) return;
     await this.#record.change((identity) => {
       if (first.epoch <= identity.epoch) return identity;
-      const { acceptQuorum: _, ...kept } = identity;
-      const { epoch, algorithm, acceptQuorum, members } = first;
       return {
-        ...kept,
-        epoch,
-        algorithm,
-        ...(acceptQuorum === undefined ? {} : { acceptQuorum }),
-        members,
+        ...inEpoch(identity, first),
         // Nobody is let go of yet: another group may need it, or it was not seen to have its voice.
         joining: nodesOf(identity).filter(
-          (node) => !members.includes(node) || identity.joining.includes(node),
+          (node) => !first.members.includes(node) || identity.joining.includes(node),
         ),
       };
     });
@@ -332,7 +326,7 @@ export class EpochControl {
   async #present(group: number, undertaking: Undertaking): Promise<PresentForm> {
     const client = this.#parts.client(group);
     const unknown = () => new CodedError('ERR_NO_QUORUM', 'no leader is known', { group });
-    await undertaking.wait(() => client.leaderIn(0, undertaking.deadlineMs), unknown);
+    await undertaking.wait(() => client.leaderIn(0, undertaking.deadlineMs, undertaking.signal), unknown);
     const present = client.epoch;
     if (present === undefined) throw unknown();
     return present;
@@ -341,6 +335,12 @@ export class EpochControl {
   #groups(): number[] {
     return Array.from({ length: this.identity.groups }, (_, group) => group);
   }
+}
+
+/** What the directory says of the cluster when its first group is in that epoch. */
+function inEpoch({ acceptQuorum: _, ...identity }: ClusterIdentity, present: PresentForm): ClusterIdentity {
+  const { epoch, algorithm, acceptQuorum, members } = present;
+  return { ...identity, epoch, algorithm, ...(acceptQuorum === undefined ? {} : { acceptQuorum }), members };
 }
 
 /** What to ask of the leader of `present`. */

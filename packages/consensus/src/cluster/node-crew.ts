@@ -2,7 +2,7 @@
  * The nodes of a cluster as orders start and stop them: who is named in the directory before it has a folder, so that
  * a crash at any point leaves nothing that a restart would misunderstand.
  */
-import { type ActorSystem, CodedError, type NodeId } from '@quorate/core';
+import { type ActorSystem, CodedError, messageOf, type NodeId } from '@quorate/core';
 import { nodesOf, setFolderAside } from './cluster-directory.ts';
 import type { ClusterRecord, ClusterStorage } from './cluster-record.ts';
 import { eachOf, failureIn } from './each-of.ts';
@@ -22,6 +22,10 @@ export interface NodeCrewParts {
 
 export class NodeCrew {
   readonly #parts: NodeCrewParts;
+  /** Nodes whose threads were told to end by an order that was given up before they had. */
+  readonly #left = new Set<NodeId>();
+  /** How the node was last stopped or brought back, which may go on though no order waits for it. */
+  readonly #underWay = new Map<NodeId, Promise<void>>();
 
   constructor(parts: NodeCrewParts) {
     this.#parts = parts;
@@ -37,6 +41,8 @@ export class NodeCrew {
       const outcomes = await undertaking.wait(
         () =>
           eachOf(joiners, joiners.length, async (node) => {
+            await this.#take(node);
+            undertaking.check();
             await system.addNode(node);
             undertaking.check();
             await openNode(node);
@@ -66,16 +72,27 @@ export class NodeCrew {
     const { system, nodeRemoved } = this.#parts;
     await Promise.all(
       nodes.map(async (node) => {
-        if (system.nodes.includes(node)) await system.removeNode(node);
+        await this.#take(node);
+        if (system.nodes.includes(node)) {
+          const removed = system.removeNode(node);
+          this.#noteUnderWay(node, removed);
+          await removed;
+        }
         nodeRemoved(node);
       }),
     );
   }
 
+  /** Nobody is brought back any more. The system ends all threads, also of those that are being stopped. */
+  close(): void {
+    this.#left.clear();
+  }
+
   /**
    * Starts a member anew on a blank disk, without a voice. From the moment on when its old one is set aside there is no
    * way back: the directory says so, and {@link resume} goes on from there.
-   * @param requireOthers rejects if the others need what it holds; called when it is down
+   * @param requireOthers rejects if the others need what it holds; called when it is down. If they do, or the order is
+   *   given up before that is known, the member is brought back as soon as its thread has ended.
    */
   async startBlank(
     node: NodeId,
@@ -83,16 +100,26 @@ export class NodeCrew {
     requireOthers: () => Promise<void>,
   ): Promise<void> {
     const { system, storage, record, openNode, warn } = this.#parts;
-    await undertaking.wait(
-      () => system.kill(node),
-      () => new CodedError('ERR_DISK_FAILED', `node ${node} cannot be ended: its disk hangs`, { node }),
-    );
+    const ended = this.#take(node).then(() => {
+      undertaking.check();
+      return system.kill(node);
+    });
+    try {
+      await undertaking.wait(
+        () => ended,
+        () => new CodedError('ERR_DISK_FAILED', `node ${node} cannot be ended: its disk hangs`, { node }),
+      );
+    } catch (error) {
+      this.#leave(node, ended);
+      throw error;
+    }
     try {
       await requireOthers();
       undertaking.check();
     } catch (error) {
       await undertaking.undo(error, () => this.#bringBack(node), warn);
     }
+    undertaking.wiped();
     await record.change((identity) => ({
       ...identity,
       disks: withoutKeys(identity.disks ?? {}, [node]),
@@ -123,6 +150,7 @@ export class NodeCrew {
     if (disks?.[node] === undefined) return false;
     if (isServing()) return true;
     try {
+      await undertaking.wait(() => this.#take(node));
       await undertaking.wait(() => system.restart(node, { respawn: false }));
       await undertaking.wait(() => openNode(node));
       return true;
@@ -133,12 +161,46 @@ export class NodeCrew {
     }
   }
 
-  /** Up again on what it had, which in memory is nothing. Whether it can be opened or not: it is where it was. */
+  /**
+   * Up again on what it had, which in memory is nothing. Whether it can be opened or not, it is where it was: nobody
+   * waits for that, since a disk that hangs would hold every order to come.
+   */
   async #bringBack(node: NodeId): Promise<void> {
     const { system, storage, openNode } = this.#parts;
     if (storage === undefined) return;
     await system.restart(node, { respawn: false });
-    await openNode(node).catch(() => undefined);
+    openNode(node).catch(() => undefined);
+  }
+
+  /** From here on an order has the node in hand. Resolves when it is not being stopped or brought back any more. */
+  async #take(node: NodeId): Promise<void> {
+    this.#left.delete(node);
+    await this.#underWay.get(node);
+  }
+
+  /**
+   * An order was given up while the thread of the node ends. Once it has `ended`, however late, the node is brought
+   * back, unless another order has it in hand by then; no order waits for a thread that a disk may hold for ever.
+   */
+  #leave(node: NodeId, ended: Promise<void>): void {
+    const { warn } = this.#parts;
+    this.#left.add(node);
+    const bringBack = (): void => {
+      if (!this.#left.delete(node)) return;
+      const back = this.#bringBack(node);
+      this.#noteUnderWay(node, back);
+      back.catch((error) => warn(`node ${node} was not brought back: ${messageOf(error)}`));
+    };
+    // It rejects when the thread was not even told to end.
+    ended.then(bringBack, () => undefined);
+  }
+
+  /** Whoever takes the node in hand waits until that is over. */
+  #noteUnderWay(node: NodeId, done: Promise<void>): void {
+    this.#underWay.set(
+      node,
+      done.catch(() => undefined),
+    );
   }
 
   /** All nodes that are to run. */

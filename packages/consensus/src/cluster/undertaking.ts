@@ -12,10 +12,13 @@ import { type CallOptions, timeoutMsOf } from './waiting-call.ts';
 export type GivenUpBy = 'deadline' | 'signal' | 'stop';
 
 /**
- * How far it got. `waiting`: for its turn. `preparing`: nothing was asked of any leader. `asked`: a leader may carry
- * it out. `decided`: one has, and the rest is to see that everybody follows.
+ * How far it got before anything was asked of any leader. `waiting`: for its turn. `preparing`: what can be taken back.
+ * `wiped`: a member begins anew on a blank disk.
  */
-export type Progress = 'waiting' | 'preparing' | 'asked' | 'decided';
+type ProgressBefore = 'waiting' | 'preparing' | 'wiped';
+
+/** How far it got. `asked`: a leader may carry it out. `decided`: one has, and the rest is to see that all follow. */
+export type Progress = ProgressBefore | 'asked' | 'decided';
 
 const whyGivenUp = {
   deadline: 'the deadline has passed',
@@ -25,23 +28,28 @@ const whyGivenUp = {
 
 /** Before anything was asked: it did not happen, and never will. */
 const codesBefore = {
-  deadline: { waiting: 'ERR_OVERLOADED', preparing: 'ERR_NO_QUORUM' },
-  signal: { waiting: 'ERR_ABORTED', preparing: 'ERR_ABORTED' },
-  stop: { waiting: 'ERR_STOPPED', preparing: 'ERR_STOPPED' },
-} as const satisfies Record<GivenUpBy, Record<'waiting' | 'preparing', ErrorCode>>;
+  deadline: { waiting: 'ERR_OVERLOADED', preparing: 'ERR_NO_QUORUM', wiped: 'ERR_NO_QUORUM' },
+  signal: { waiting: 'ERR_ABORTED', preparing: 'ERR_ABORTED', wiped: 'ERR_ABORTED' },
+  stop: { waiting: 'ERR_STOPPED', preparing: 'ERR_STOPPED', wiped: 'ERR_STOPPED' },
+} as const satisfies Record<GivenUpBy, Record<ProgressBefore, ErrorCode>>;
 
 const whatIsTrue = {
   waiting: 'another change was under way until then, and nothing of this one was begun',
   preparing: 'nothing was asked of the leader, and the epoch is what it was',
+  wiped:
+    'nothing was asked of the leader, but the member has a blank disk, and no voice before it is ordered again',
   asked: 'the leader was asked, and the change may yet take effect',
   decided: 'the change was decided and takes effect, but was not seen to the end',
 } as const satisfies Record<Progress, string>;
 
 /** What the caller of an order is told that was given up: the rule, with nothing left to chance. */
 export function givenUpError(by: GivenUpBy, progress: Progress, cause?: unknown): CodedError {
-  const isBefore = progress === 'waiting' || progress === 'preparing';
-  const code = isBefore ? codesBefore[by][progress] : 'ERR_OUTCOME_UNKNOWN';
+  const code = isBefore(progress) ? codesBefore[by][progress] : 'ERR_OUTCOME_UNKNOWN';
   return new CodedError(code, `${whyGivenUp[by]}: ${whatIsTrue[progress]}`, {}, { cause });
+}
+
+function isBefore(progress: Progress): progress is ProgressBefore {
+  return progress !== 'asked' && progress !== 'decided';
 }
 
 /** The longest delay that a clock takes. */
@@ -52,6 +60,7 @@ export class Undertaking {
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   readonly #givenUp: Promise<never>;
+  readonly #ending = new AbortController();
   #reject: (error: unknown) => void = () => undefined;
   #tell: (error: unknown) => void = () => undefined;
   #progress: Progress = 'waiting';
@@ -59,8 +68,8 @@ export class Undertaking {
   #error: CodedError | undefined;
   /** Why it failed, when what was prepared is being taken back. */
   #failure: { readonly reason: unknown } | undefined;
-  /** What the deadline means to the step that is under way. */
-  #late: (() => CodedError) | undefined;
+  /** What the deadline means to each of the steps that are under way. */
+  readonly #steps = new Set<{ readonly late: (() => CodedError) | undefined }>();
   #stopWatching: () => void = () => undefined;
 
   /** @throws CodedError ERR_OPTION_INVALID for a wrong `timeoutMs` */
@@ -93,16 +102,26 @@ export class Undertaking {
     });
   }
 
+  /** Raised when it is given up. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
   /** Its turn has come. @throws CodedError when it was given up meanwhile */
   begin(): void {
     this.check();
     this.#progress = 'preparing';
   }
 
+  /** From here on a member has lost what it had. */
+  wiped(): void {
+    this.#progress = 'wiped';
+  }
+
   /** From here on a leader may carry it out. @throws CodedError when it was given up */
   asking(): void {
     this.check();
-    if (this.#progress === 'preparing') this.#progress = 'asked';
+    if (isBefore(this.#progress)) this.#progress = 'asked';
   }
 
   /** Every leader that was asked has carried it out. */
@@ -121,12 +140,18 @@ export class Undertaking {
    */
   async wait<T>(step: () => Promise<T>, late?: () => CodedError): Promise<T> {
     this.check();
-    this.#late = late;
+    const underWay = { late };
+    this.#steps.add(underWay);
     try {
       return await Promise.race([step(), this.#givenUp]);
     } finally {
-      this.#late = undefined;
+      this.#steps.delete(underWay);
     }
+  }
+
+  /** Waits for what goes on by itself, until it ends or the undertaking is given up, which is no failure of it. */
+  async waitIfTime(goingOn: Promise<void>): Promise<void> {
+    await Promise.race([goingOn, this.#givenUp.catch(() => undefined)]);
   }
 
   /**
@@ -153,13 +178,20 @@ export class Undertaking {
   giveUp(by: GivenUpBy): void {
     if (this.#failure !== undefined) return this.#tell(this.#failure.reason);
     if (this.#error !== undefined) return;
-    const isBefore = this.#progress === 'waiting' || this.#progress === 'preparing';
-    const late = by === 'deadline' && isBefore ? this.#late?.() : undefined;
+    const isUnasked = isBefore(this.#progress);
+    const late = by === 'deadline' && isUnasked ? this.#lateness() : undefined;
     const cause = by === 'signal' ? this.#signal?.reason : undefined;
     this.#error = late ?? givenUpError(by, this.#progress, cause);
     this.#reject(this.#error);
+    this.#ending.abort();
     // Once a leader was asked, whoever waits for its answer knows better what has become of it.
-    if (isBefore) this.#tell(this.#error);
+    if (isUnasked) this.#tell(this.#error);
+  }
+
+  /** What the deadline means to the first step under way that has something to say of it. */
+  #lateness(): CodedError | undefined {
+    for (const { late } of this.#steps) if (late !== undefined) return late();
+    return undefined;
   }
 }
 

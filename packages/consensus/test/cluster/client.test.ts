@@ -218,6 +218,26 @@ describe('an epoch is established', () => {
     expect(await isKnown(heard)).toBe('established');
   });
 
+  test.each([
+    ['leaderIn', (client: Client, signal: AbortSignal) => client.leaderIn(2, 60_000, signal)],
+    ['heardIn', (client: Client, signal: AbortSignal) => client.heardIn(nodes[1] as NodeId, 60_000, signal)],
+    ['establishedIn', (client: Client, signal: AbortSignal) => client.establishedIn(2, 60_000, signal)],
+  ])('or nobody wants to know any more: %s lets go, and nothing is asked for it', async (_, wait) => {
+    const { client, asked, hears, everySecond } = setUp();
+    hears('a', 'leader', { leader: 'a' as NodeId });
+    const controller = new AbortController();
+    const waiting = wait(client, controller.signal);
+    asked.length = 0;
+    everySecond();
+    expect(asked).toEqual(['watch-status a', 'watch-status b', 'watch-status c']);
+    expect(await isKnown(waiting)).toBe('waits');
+    controller.abort();
+    asked.length = 0;
+    everySecond();
+    expect(asked).toEqual([]);
+    expect(await isKnown(waiting)).toMatch(/^ERR_/);
+  });
+
   test('or never, when the client has stopped', async () => {
     const { client } = setUp();
     const before = client.leaderIn(0, 60_000);

@@ -62,6 +62,27 @@ describe('the cluster stops', () => {
     expect(nodes.steps.fresh()).toEqual([]);
   });
 
+  test('after an order was left whose node would not end: nobody is brought back when it does', async () => {
+    const nodes = await scriptedNodes();
+    const { end } = nodes.steps.lasts('kill b');
+    expect(await outcome(nodes.epochs.replace('b', { timeoutMs: 20 }))).toBe('ERR_DISK_FAILED');
+    await nodes.epochs.stop();
+    nodes.steps.fresh();
+    end();
+    await settled();
+    expect(nodes.steps.fresh()).toEqual([]);
+  });
+
+  test('while a leaver does not end: the change is made, and the stop does not wait for its disk', async () => {
+    const nodes = await scriptedNodes();
+    nodes.steps.lasts('remove c');
+    const ordered = outcome(nodes.epochs.reconfigure({ members: ['a', 'b'] }, patient));
+    await settled();
+    await nodes.epochs.stop();
+    expect(await ordered).toBe(2);
+    expect((await nodes.record()).members).toEqual([a, b]);
+  });
+
   test('while joiners come up: they are taken back', async () => {
     const nodes = await scriptedNodes();
     nodes.steps.lasts('open d');
@@ -94,7 +115,74 @@ describe('an order behind another', () => {
   });
 });
 
+describe('a leaver that does not end', () => {
+  test('holds its order no longer than the deadline, and no other one', async () => {
+    const nodes = await scriptedNodes();
+    nodes.steps.lasts('remove c');
+    expect(await nodes.epochs.reconfigure({ members: ['a', 'b'] }, { timeoutMs: 20 })).toBe(2);
+    expect(await nodes.record()).toMatchObject({ epoch: 2, members: [a, b], joining: [] });
+    expect(await nodes.epochs.reconfigure({ algorithm: 'multi-paxos' }, { timeoutMs: 200 })).toBe(3);
+  });
+
+  test('does not begin anew before it has', async () => {
+    const nodes = await scriptedNodes();
+    const { end } = nodes.steps.lasts('remove c');
+    await nodes.epochs.reconfigure({ members: ['a', 'b'] }, { timeoutMs: 20 });
+    const back = { members: ['a', 'b', 'c'] };
+    const early = nodes.epochs.reconfigure(back, { timeoutMs: 20 });
+    expect(await outcome(early)).toBe('ERR_NO_QUORUM');
+    expect(nodes.steps.taken).not.toContain('add c');
+    const ordered = nodes.epochs.reconfigure(back, patient);
+    await settled();
+    end();
+    expect(await ordered).toBe(3);
+    expect(nodes.steps.fresh().filter((step) => /remove|add/.test(step))).toEqual(['remove c', 'add c']);
+    expect(nodes.up).toEqual(new Set([a, b, c]));
+  });
+});
+
+test.each([
+  ['leader 0', (nodes: Scripted, signal: AbortSignal) => nodes.epochs.reconfigure(withD, { signal })],
+  ['established 0', (nodes: Scripted, signal: AbortSignal) => nodes.epochs.reconfigure(withD, { signal })],
+  ['heard 0 b', (nodes: Scripted, signal: AbortSignal) => nodes.epochs.replace('b', { signal })],
+])('an order that is given up waits for no news: "%s"', async (step, order) => {
+  const nodes = await scriptedNodes();
+  if (step === 'heard 0 b') {
+    nodes.steps.fails('change 0 b anew', 'ERR_OUTCOME_UNKNOWN');
+    await outcome(nodes.epochs.replace('b', patient));
+  }
+  nodes.steps.lasts(step);
+  const controller = new AbortController();
+  const ordered = outcome(order(nodes, controller.signal));
+  await settled();
+  const signal = nodes.clients[0]?.signals.get(step);
+  expect(signal?.aborted).toBe(false);
+  controller.abort();
+  await ordered;
+  expect(signal?.aborted).toBe(true);
+});
+
 describe('the directory says', () => {
+  test('what the first group has come to, also by an order before whose outcome was unknown', async () => {
+    const nodes = await scriptedNodes();
+    nodes.steps.fails('change 0', 'ERR_OUTCOME_UNKNOWN');
+    const members = [a, b, d];
+    expect(await outcome(nodes.epochs.reconfigure({ members }, patient))).toBe('ERR_OUTCOME_UNKNOWN');
+    nodes.steps.succeeds('change 0');
+    // It takes effect when the next order has read where the group stood, and before that asks for its own change.
+    let readings = 0;
+    nodes.steps.meets('leader 0', () => {
+      readings += 1;
+      const change = { fromEpoch: 1, algorithm: 'raft', acceptQuorum: undefined, members, renewed: [] };
+      if (readings === 2) nodes.clients[0]?.enter(change);
+    });
+    expect(await nodes.epochs.reconfigure({ algorithm: 'multi-paxos' }, patient)).toBe(3);
+    const record = await nodes.record();
+    expect(record).toMatchObject({ epoch: 3, algorithm: 'multi-paxos', members, joining: [] });
+    expect(Object.keys(record.disks ?? {}).sort()).toEqual(members);
+    expect(nodes.up).toEqual(new Set(members));
+  });
+
   test('what the first group is, when that alone has changed', async () => {
     const nodes = await scriptedNodes(2);
     const order = { algorithm: 'multi-paxos', acceptQuorum: 3 };
@@ -204,6 +292,88 @@ describe('replace', () => {
     const error = await nodes.epochs.replace('b', { timeoutMs: 20 }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'ERR_DISK_FAILED', message: expect.stringContaining('hangs') });
     expect(await nodes.folders()).toEqual(['a', 'b', 'c']);
+  });
+
+  test.each<[string, () => object, ErrorCode]>([
+    ['deadline', () => ({ timeoutMs: 20 }), 'ERR_DISK_FAILED'],
+    ['signal', () => ({ signal: AbortSignal.timeout(20) }), 'ERR_ABORTED'],
+  ])(
+    'that is given up by its %s while the member ends brings it back when it has',
+    async (_, options, code) => {
+      const nodes = await scriptedNodes();
+      const before = await nodes.record();
+      const { end } = nodes.steps.lasts('kill b');
+      expect(await outcome(nodes.epochs.replace('b', options()))).toBe(code);
+      // Other orders do not wait for that.
+      expect(await nodes.epochs.reconfigure({ algorithm: 'multi-paxos' }, patient)).toBe(2);
+      nodes.steps.fresh();
+      end();
+      await settled();
+      expect(nodes.steps.fresh()).toEqual(['restart b', 'open b']);
+      expect(nodes.up).toEqual(new Set([a, b, c]));
+      expect((await nodes.record()).disks).toEqual(before.disks);
+      expect(await nodes.folders()).toEqual(['a', 'b', 'c']);
+      expect(nodes.warnings).toEqual([]);
+    },
+  );
+
+  test('that has the member in hand is not disturbed by one before that was given up', async () => {
+    const nodes = await scriptedNodes();
+    const { end } = nodes.steps.lasts('kill b');
+    await outcome(nodes.epochs.replace('b', { timeoutMs: 20 }));
+    const ordered = nodes.epochs.replace('b', patient);
+    await settled();
+    nodes.steps.fresh();
+    end();
+    expect(await ordered).toBe(2);
+    expect(nodes.steps.fresh().filter((step) => /kill|restart|open/.test(step))).toEqual([
+      'restart b',
+      'open b',
+    ]);
+    expect(await nodes.folders()).toEqual(wipedOnce);
+  });
+
+  test('does not end the member before it is back from an earlier one', async () => {
+    const nodes = await scriptedNodes();
+    const killing = nodes.steps.lasts('kill b');
+    await outcome(nodes.epochs.replace('b', { timeoutMs: 20 }));
+    const restarting = nodes.steps.lasts('restart b');
+    killing.end();
+    await settled();
+    nodes.steps.fresh();
+    const ordered = nodes.epochs.replace('b', patient);
+    await settled();
+    expect(nodes.steps.fresh().filter((step) => /kill|restart/.test(step))).toEqual([]);
+    restarting.end();
+    expect(await ordered).toBe(2);
+    expect(nodes.steps.fresh().filter((step) => /kill|restart/.test(step))).toEqual(['kill b', 'restart b']);
+    expect(await nodes.folders()).toEqual(wipedOnce);
+  });
+
+  test.each([
+    ['barrier 0', 'the epoch is what it was'],
+    ['restart b', 'blank disk'],
+    ['open b', 'blank disk'],
+  ])('that is aborted at "%s" says what has become of the member', async (step, line) => {
+    const nodes = await scriptedNodes();
+    nodes.steps.lasts(step);
+    const controller = new AbortController();
+    const ordered = nodes.epochs.replace('b', { ...patient, signal: controller.signal });
+    await settled();
+    controller.abort();
+    await expect(ordered).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+      message: expect.stringContaining(line),
+    });
+  });
+
+  test('holds no other order when the member cannot be opened that it brings back', async () => {
+    const nodes = await scriptedNodes();
+    nodes.steps.fails('barrier 0', 'ERR_NO_QUORUM');
+    nodes.steps.lasts('open b');
+    expect(await outcome(nodes.epochs.replace('b', { timeoutMs: 200 }))).toBe('ERR_NO_QUORUM');
+    nodes.steps.succeeds('barrier 0');
+    expect(await nodes.epochs.reconfigure({ algorithm: 'multi-paxos' }, { timeoutMs: 200 })).toBe(2);
   });
 
   test('touches nothing when the others are no quorum of every group, and starts the member again', async () => {

@@ -18,6 +18,8 @@ class ScriptedGroup implements GroupClient {
   /** Those who have no voice though the epoch names them: on a disk that it does not know. */
   readonly learners = new Set<NodeId>();
   readonly silent = new Set<NodeId>();
+  /** Whether whoever waited for such news last is known to have let go. */
+  readonly signals = new Map<string, AbortSignal | undefined>();
   epoch: NonNullable<GroupClient['epoch']>;
 
   constructor(number: number, steps: Steps, members: readonly NodeId[]) {
@@ -40,16 +42,21 @@ class ScriptedGroup implements GroupClient {
     return { ...this.epoch, ...place, node, role, leader, failure: undefined };
   }
 
-  leaderIn(): Promise<void> {
-    return this.#steps.take(`leader ${this.#number}`);
+  leaderIn(_epoch: number, _deadlineMs: number, signal?: AbortSignal): Promise<void> {
+    return this.#news(`leader ${this.#number}`, signal);
   }
 
-  heardIn(node: NodeId): Promise<void> {
-    return this.#steps.take(`heard ${this.#number} ${node}`);
+  heardIn(node: NodeId, _deadlineMs: number, signal?: AbortSignal): Promise<void> {
+    return this.#news(`heard ${this.#number} ${node}`, signal);
   }
 
-  establishedIn(): Promise<void> {
-    return this.#steps.take(`established ${this.#number}`);
+  establishedIn(_epoch: number, _deadlineMs: number, signal?: AbortSignal): Promise<void> {
+    return this.#news(`established ${this.#number}`, signal);
+  }
+
+  #news(step: string, signal: AbortSignal | undefined): Promise<void> {
+    this.signals.set(step, signal);
+    return this.#steps.take(step);
   }
 
   barrier(): Promise<void> {
@@ -97,6 +104,11 @@ class Steps {
     over.catch(() => undefined);
     this.#plans.set(step, () => over);
     return { end, fail: (code) => reject(new CodedError(code, `${step} was ended`, {})) };
+  }
+
+  /** From now on something happens at that step. */
+  meets(step: string, event: () => void): void {
+    this.#plans.set(step, async () => event());
   }
 
   succeeds(step: string): void {

@@ -46,14 +46,17 @@ const pass = (timeMs: number): Promise<unknown> => vi.advanceTimersByTimeAsync(t
 test.each<[GivenUpBy, Progress, string]>([
   ['deadline', 'waiting', 'ERR_OVERLOADED'],
   ['deadline', 'preparing', 'ERR_NO_QUORUM'],
+  ['deadline', 'wiped', 'ERR_NO_QUORUM'],
   ['deadline', 'asked', 'ERR_OUTCOME_UNKNOWN'],
   ['deadline', 'decided', 'ERR_OUTCOME_UNKNOWN'],
   ['signal', 'waiting', 'ERR_ABORTED'],
   ['signal', 'preparing', 'ERR_ABORTED'],
+  ['signal', 'wiped', 'ERR_ABORTED'],
   ['signal', 'asked', 'ERR_OUTCOME_UNKNOWN'],
   ['signal', 'decided', 'ERR_OUTCOME_UNKNOWN'],
   ['stop', 'waiting', 'ERR_STOPPED'],
   ['stop', 'preparing', 'ERR_STOPPED'],
+  ['stop', 'wiped', 'ERR_STOPPED'],
   ['stop', 'asked', 'ERR_OUTCOME_UNKNOWN'],
   ['stop', 'decided', 'ERR_OUTCOME_UNKNOWN'],
 ])('given up by %s while %s is %s', (by, progress, code) => {
@@ -176,6 +179,61 @@ describe('once its turn has come', () => {
     const { undertakings, call: other } = atWork((undertaking) => undertaking.wait(never, late));
     await settle();
     void undertakings.stop();
+    await settle();
+    expect(other()).toBe('ERR_STOPPED');
+  });
+
+  test('of several steps at once one says what the deadline means that is under way still', async () => {
+    const over = () => new CodedError('ERR_LOG_CORRUPT', 'that was over', {});
+    const late = () => new CodedError('ERR_DISK_FAILED', 'it hangs', {});
+    const short = gate();
+    const { call } = atWork((undertaking) =>
+      Promise.all([
+        undertaking.wait(() => short.passed, over),
+        undertaking.wait(never, late),
+        undertaking.wait(() => short.passed),
+      ]),
+    );
+    await settle();
+    short.open();
+    await pass(1_000);
+    expect(call()).toBe('ERR_DISK_FAILED');
+  });
+
+  test.each<GivenUpBy>(['deadline', 'signal', 'stop'])(
+    'whoever waits on its behalf hears of its %s at once',
+    async (by) => {
+      const controller = new AbortController();
+      let signal: AbortSignal | undefined;
+      const { undertakings } = atWork((undertaking) => {
+        signal = undertaking.signal;
+        return undertaking.wait(never);
+      }, controller.signal);
+      await settle();
+      expect(signal?.aborted).toBe(false);
+      if (by === 'deadline') await pass(1_000);
+      else if (by === 'signal') controller.abort();
+      else void undertakings.stop();
+      expect(signal?.aborted).toBe(true);
+    },
+  );
+
+  test('what goes on by itself is waited for as long as there is time, which ends without an error', async () => {
+    const [quick, slow] = [gate(), gate()];
+    const { call } = atWork(async (undertaking) => {
+      undertaking.decided();
+      await undertaking.waitIfTime(quick.passed);
+      await undertaking.waitIfTime(slow.passed);
+      return 'epoch 2';
+    });
+    await settle();
+    quick.open();
+    await pass(999);
+    expect(call()).toBe('waits');
+    await pass(1);
+    expect(call()).toBe('resolved epoch 2');
+    const failure = new CodedError('ERR_STOPPED', 'it failed', {});
+    const { call: other } = atWork((undertaking) => undertaking.waitIfTime(Promise.reject(failure)));
     await settle();
     expect(other()).toBe('ERR_STOPPED');
   });
