@@ -82,6 +82,8 @@ export class Reconfiguration {
       proposed: undefined,
     };
     this.#pending = begun;
+    // One that is renewed may have learned on another disk until a moment ago: what counts is said from here on.
+    for (const node of change.renewed) this.#learners.delete(node);
     this.#parts.tryAlgorithm(change.algorithm).then(
       () => {
         begun.isRunnable = true;

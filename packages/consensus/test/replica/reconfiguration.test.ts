@@ -134,6 +134,15 @@ describe('the STOP is proposed', () => {
     expect(proposed[0]?.next.disks).toEqual(new Map([[node('b'), 'new']]));
   });
 
+  test('for a member that is renewed not on the word of the disk that it learned on before', async () => {
+    const { proposed, order, asks } = setUp();
+    for (const from of [11, 11]) asks('b', from, 'before');
+    await order(1, change({ renewed: [node('b')] }));
+    expect(proposed).toEqual([]);
+    for (const from of [11, 11]) asks('b', from, 'new');
+    expect(proposed[0]?.next.disks).toEqual(new Map([[node('b'), 'new']]));
+  });
+
   test('for any way of asking, exactly when every joiner has caught up', async () => {
     const step = fc.oneof(
       fc.record({ learner: fc.constantFrom('d', 'e'), from: fc.integer({ min: 1, max: 8 }) }),
