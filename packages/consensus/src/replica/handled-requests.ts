@@ -11,10 +11,12 @@ export class HandledRequests {
 
   /** @returns whether this copy of the request is the first; false as well for one older than the window */
   isFirst(client: string, request: number): boolean {
-    let handled = this.#clients.get(client);
+    // A client that follows another at its address counts from a start of its own, which may be a lower one.
+    const life = `${client} ${Math.floor(request / requestsOfLife)}`;
+    let handled = this.#clients.get(life);
     if (handled === undefined) {
       handled = { newest: request, recent: new Uint32Array(windowRequests / 32) };
-      this.#clients.set(client, handled);
+      this.#clients.set(life, handled);
       if (this.#clients.size > clientsMax) this.#forgetOldest();
     }
     if (request > handled.newest) advance(handled, request);
@@ -37,6 +39,8 @@ interface Handled {
 /** A request may be overtaken by so many later ones of its client, wherever they went, and is still handled. */
 const windowRequests = 4_096;
 const clientsMax = 10_000;
+/** Lives of clients begin to count at multiples of this, drawn at random: see `Client`. */
+const requestsOfLife = 2 ** 20;
 
 /** The numbers up to `request` come into the window, none of them seen; as many leave it. */
 function advance(handled: Handled, request: number): void {

@@ -11,7 +11,7 @@ test('the second copy of a request is not handled, that of another client is', (
 });
 
 test('no request is ever handled twice, and none within the window is missed', () => {
-  const first = 1 + (2 ** 32 - 1) * 2 ** 20;
+  const first = (2 ** 32 - 1) * 2 ** 20 + 2 ** 19;
   const steps = fc.array(
     fc.oneof(fc.integer({ min: -60, max: 60 }), fc.integer({ min: -5_000, max: 9_000 })),
     {
@@ -23,6 +23,7 @@ test('no request is ever handled twice, and none within the window is missed', (
       const handled = new HandledRequests();
       const seen = new Set<number>();
       let request = first;
+      // Far from where another life would begin.
       for (const step of requests) {
         request += step;
         const newest = Math.max(...seen);
@@ -40,4 +41,13 @@ test('memory is bounded: what lies far back counts as handled', () => {
   expect(handled.isFirst('app/client', 1)).toBe(false);
   expect(handled.isFirst('app/client', 20_000)).toBe(false);
   expect(handled.isFirst('app/client', 20_001)).toBe(true);
+});
+
+test('a client that follows another at its address is heard, whether its numbers are higher or lower', () => {
+  const handled = new HandledRequests();
+  for (const life of [7, 3, 9]) {
+    for (let count = 1; count <= 20; count++)
+      expect(handled.isFirst('app/client', life * 2 ** 20 + count)).toBe(true);
+    expect(handled.isFirst('app/client', life * 2 ** 20 + 20)).toBe(false);
+  }
 });
