@@ -53,7 +53,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   /** An opening was sent and has no answer yet: the cluster may know this session though its id is unknown here. */
   #mayBeOpen = false;
   /** Who this is, to the cluster: it knows by it a holder that another one has followed. */
-  readonly #nonce: string;
+  #nonce: string;
   #lastUsedMs = 0;
   #queue: WaitingCall[] = [];
   /** No command in the queue has an earlier deadline. */
@@ -259,10 +259,11 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       rejected: (refusal) => {
         this.#isOpening = false;
         const error = refusalError(refusal.code, refusal.message, false);
-        // Another holder has the name now, and keeps it: taken back from here it would go to and fro for ever.
+        // Another holder has the name now. What waits here does not take it back, or it would go to and fro for ever;
+        // whoever calls again after being told so does.
         if (refusal.code === 'ERR_SESSION_EXPIRED') {
           this.#mayBeOpen = false;
-          this.#end = error;
+          this.#nonce = this.#parts.nonce();
         }
         this.#dropQueue(error);
         this.#endIfIdle();

@@ -79,6 +79,7 @@ export class SessionByHand {
 
   constructor(name?: string) {
     const { clock, view, unsent } = this;
+    let nonces = 0;
     const replica = (node: NodeId): ActorRef => ({
       address: `${node}/replica`,
       tell: (wire) => void this.asked.push({ node, message: decodeReplicaMessage(wire) }),
@@ -89,7 +90,7 @@ export class SessionByHand {
     this.session = new Session(name, {
       clock,
       errands: this.errands,
-      nonce: () => 'its nonce',
+      nonce: () => `nonce ${++nonces}`,
       limits: { ...defaultSessionLimitsOfClient, batchesInFlightMax: 2 },
       failure: () => this.failure,
       unsent,
