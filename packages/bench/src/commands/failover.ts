@@ -1,5 +1,4 @@
 /** `quorate-bench failover`: how long a cluster under load is without a leader, over many trials. */
-import { algorithms } from '@quorate/consensus';
 import { Command } from 'commander';
 import { failoverKinds } from '../failover/kind.ts';
 import { measureFailovers } from '../failover/measure-failovers.ts';
@@ -15,7 +14,7 @@ import { steadyLoad } from '../outage/audited-load.ts';
 import { startProgress } from '../progress.ts';
 import { requireWritable, writeJsonFile } from '../result-file.ts';
 import { type ElectionFlags, electionOptions, electionTimes } from './election-options.ts';
-import { count, drawnSeed, option, seedMax } from './option.ts';
+import { algorithmsOption, count, drawnSeed, option, seedMax } from './option.ts';
 
 interface FailoverFlags extends ElectionFlags {
   readonly algorithm: string[];
@@ -49,14 +48,7 @@ export function failoverCommand(): Command {
       'Takes the leader away again and again, on real threads and a real disk under load, and shows how long ' +
         'the cluster needs to serve again: median, p99, max, mean and the distribution.',
     )
-    .addOption(
-      option(
-        '--algorithm <list>',
-        algorithms.join(', '),
-        (name, text) => listOf(name, text, (item, one) => choice(item, one, algorithms)),
-        algorithms.join(','),
-      ),
-    )
+    .addOption(algorithmsOption())
     .addOption(
       option(
         '--kind <list>',

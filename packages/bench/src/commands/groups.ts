@@ -1,5 +1,4 @@
 /** `quorate-bench groups`: what many groups cost that share their nodes. */
-import { algorithms } from '@quorate/consensus';
 import { Command } from 'commander';
 import { showMachine } from '../figures.ts';
 import { measureGroups } from '../groups/measure-groups.ts';
@@ -7,10 +6,10 @@ import type { GroupsResult, GroupsRow } from '../groups/result.ts';
 import { groupsTable } from '../groups/table.ts';
 import { undoOnInterrupt } from '../interrupt.ts';
 import { describeContext } from '../machine.ts';
-import { choice, durationMs, listOf } from '../options.ts';
+import { durationMs, listOf } from '../options.ts';
 import { startProgress } from '../progress.ts';
 import { requireWritable, writeJsonFile } from '../result-file.ts';
-import { count, option } from './option.ts';
+import { algorithmsOption, count, option } from './option.ts';
 
 interface GroupsFlags {
   readonly algorithm: string[];
@@ -36,14 +35,7 @@ export function groupsCommand(): Command {
     .description(
       'Starts clusters of few and of many groups, on real threads and a real disk, and shows what they cost.',
     )
-    .addOption(
-      option(
-        '--algorithm <list>',
-        algorithms.join(', '),
-        (name, text) => listOf(name, text, (item, one) => choice(item, one, algorithms)),
-        algorithms.join(','),
-      ),
-    )
+    .addOption(algorithmsOption())
     .addOption(
       option(
         '--groups <list>',

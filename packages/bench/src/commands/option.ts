@@ -1,6 +1,7 @@
 /** How the subcommands declare an option: with a strict reader, and a default that reads as it would be typed. */
+import { algorithms } from '@quorate/consensus';
 import { Option } from 'commander';
-import { wholeNumber } from '../options.ts';
+import { choice, listOf, wholeNumber } from '../options.ts';
 
 /** An option with a value that is read strictly; its default is shown as it would be typed. */
 export function option<T>(
@@ -13,6 +14,15 @@ export function option<T>(
   const made = new Option(flags, about).argParser((text) => read(name, text));
   return byDefault === undefined ? made : made.default(read(name, byDefault), byDefault);
 }
+
+/** Which algorithms; all of them unless it is said. */
+export const algorithmsOption = (flags = '--algorithm <list>', about = algorithms.join(', ')) =>
+  option(
+    flags,
+    about,
+    (name, text) => listOf(name, text, (item, one) => choice(item, one, algorithms)),
+    algorithms.join(','),
+  );
 
 export const count = (min: number, max: number) => (name: string, text: string) =>
   wholeNumber(name, text, { min, max });

@@ -1,6 +1,6 @@
 /** `quorate-bench run`: workloads against real threads and a real disk, with faults, and a verdict. */
 import { pathToFileURL } from 'node:url';
-import { algorithms, type Consistency, consistencies } from '@quorate/consensus';
+import { type Consistency, consistencies } from '@quorate/consensus';
 import { Command } from 'commander';
 import type { Fault } from '../faults/fault.ts';
 import { faultList, readFaults, requireSurvivable } from '../faults/table.ts';
@@ -18,7 +18,7 @@ import { whatDoesNotHold } from '../run/what-does-not-hold.ts';
 import { limitTable, runTable } from '../table.ts';
 import { payloadBytesMin } from '../workload/register-operations.ts';
 import { clientCount } from './limit.ts';
-import { count, drawnSeed, option, seedMax } from './option.ts';
+import { algorithmsOption, count, drawnSeed, option, seedMax } from './option.ts';
 
 interface RunFlags {
   readonly algorithm: string[];
@@ -60,14 +60,7 @@ export function runCommand(): Command {
       'Runs a workload on a cluster of each algorithm, on real threads and a real disk, strikes it with faults, ' +
         'and checks that what the clients saw is linearizable.',
     )
-    .addOption(
-      option(
-        '--algorithm <list>',
-        algorithms.join(', '),
-        (name, text) => listOf(name, text, (item, one) => choice(item, one, algorithms)),
-        algorithms.join(','),
-      ),
-    )
+    .addOption(algorithmsOption())
     .addOption(option('--nodes <count>', 'replicas, each in a worker thread', count(1, 31), '3'))
     .addOption(
       option(

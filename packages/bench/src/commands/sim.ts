@@ -1,7 +1,6 @@
 /** `quorate-bench sim`: deterministic simulation, seed by seed. */
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { algorithms } from '@quorate/consensus';
 import {
   calmable,
   type PlantedBug,
@@ -9,14 +8,15 @@ import {
   type SimulationOptions,
   type SimulationResult,
 } from '@quorate/simulation';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { describeContext } from '../machine.ts';
-import { choice, listOf, wholeNumber } from '../options.ts';
+import { choice, listOf } from '../options.ts';
 import { startProgress } from '../progress.ts';
 import { requireWritable, writeJsonFile } from '../result-file.ts';
 import { listScenarios, playScenarios } from '../sim/play-scenarios.ts';
 import { describeSeeds } from '../sim/seeds-report.ts';
 import { type SeedsResult, simulateSeeds } from '../sim/simulate-seeds.ts';
+import { algorithmsOption, count, option, seedMax } from './option.ts';
 
 interface SimFlags {
   readonly algorithm: string[];
@@ -37,8 +37,6 @@ interface SimFlags {
   readonly rewrite: boolean;
 }
 
-const seedMax = 2 ** 32 - 1;
-
 export function simCommand(): Command {
   return new Command('sim')
     .description(
@@ -47,55 +45,44 @@ export function simCommand(): Command {
         'of every read when it is answered; then all is mended, and answers, equal states and a linearizable ' +
         'history are demanded. A failure is made small, and one command repeats it.',
     )
+    .addOption(algorithmsOption())
+    .addOption(option('--seeds <count>', 'how many seeds for each algorithm', count(1, 1_000_000), '100'))
+    .addOption(option('--seed <seed>', 'the first seed', count(0, seedMax), '1'))
     .addOption(
-      new Option('--algorithm <list>', `of ${algorithms.join(', ')}`)
-        .argParser((text) => listOf('--algorithm', text, (option, one) => choice(option, one, algorithms)))
-        .default([...algorithms], algorithms.join(',')),
-    )
-    .addOption(
-      new Option('--seeds <count>', 'how many seeds for each algorithm')
-        .argParser((text) => wholeNumber('--seeds', text, { min: 1, max: 1_000_000 }))
-        .default(100),
-    )
-    .addOption(
-      new Option('--seed <seed>', 'the first seed')
-        .argParser((text) => wholeNumber('--seed', text, { min: 0, max: seedMax }))
-        .default(1),
-    )
-    .addOption(
-      new Option('--operations <count>', 'operations acknowledged in each seed, at least')
-        .argParser((text) => wholeNumber('--operations', text, { min: 1, max: 1_000_000 }))
-        .default(1_000),
-    )
-    .addOption(
-      new Option('--threads <count>', 'simulations at the same time')
-        .argParser((text) => wholeNumber('--threads', text, { min: 1, max: 256 }))
-        .default(availableParallelism(), 'one per core'),
-    )
-    .addOption(
-      new Option('--nodes <count>', 'members; default: as each seed has it').argParser((text) =>
-        wholeNumber('--nodes', text, { min: 1, max: 7 }),
+      option(
+        '--operations <count>',
+        'operations acknowledged in each seed, at least',
+        count(1, 1_000_000),
+        '1000',
       ),
     )
     .addOption(
-      new Option('--strikes <list>', 'which faults of the seed strike, by number, or none').argParser(
-        (text) => (text === 'none' ? [] : listOf('--strikes', text, strikeNumber)),
+      option('--threads <count>', 'simulations at the same time', count(1, 256)).default(
+        availableParallelism(),
+        'one per core',
+      ),
+    )
+    .addOption(option('--nodes <count>', 'members; default: as each seed has it', count(1, 7)))
+    .addOption(
+      option('--strikes <list>', 'which faults of the seed strike, by number, or none', (name, text) =>
+        text === 'none' ? [] : listOf(name, text, count(0, 1_000)),
       ),
     )
     .addOption(
-      new Option('--calm <list>', `make harmless, of ${calmable.join(', ')}`).argParser((text) =>
-        listOf('--calm', text, (option, one) => choice(option, one, calmable)),
+      option('--calm <list>', `make harmless, of ${calmable.join(', ')}`, (name, text) =>
+        listOf(name, text, (item, one) => choice(item, one, calmable)),
       ),
     )
     .addOption(
-      new Option(
+      option(
         '--leader-changes <count>',
         'leaders are struck until so many have changed; default 1',
-      ).argParser((text) => wholeNumber('--leader-changes', text, { min: 0, max: 1_000 })),
+        count(0, 1_000),
+      ),
     )
     .addOption(
-      new Option('--plant <bug>', 'take a guard out, to see it caught').argParser((text) =>
-        choice('--plant', text, Object.keys(plantedBugs)),
+      option('--plant <bug>', 'take a guard out, to see it caught', (name, text) =>
+        choice(name, text, Object.keys(plantedBugs)),
       ),
     )
     .option('--keep-going', 'run all seeds even after one has failed', false)
@@ -106,9 +93,6 @@ export function simCommand(): Command {
     .option('--json <file>', 'write the whole result there')
     .action(runSim);
 }
-
-const strikeNumber = (option: string, text: string): number =>
-  wholeNumber(option, text, { min: 0, max: 1_000 });
 
 function given<Name extends keyof SimulationOptions>(
   name: Name,

@@ -1,11 +1,9 @@
 /** `quorate-bench swap`: swaps the algorithm of the running cluster under load, there and back. */
-import { algorithms } from '@quorate/consensus';
 import { optionInvalid } from '@quorate/core';
 import { Command } from 'commander';
 import { showMachine } from '../figures.ts';
 import { undoOnInterrupt } from '../interrupt.ts';
 import { describeContext } from '../machine.ts';
-import { choice, listOf } from '../options.ts';
 import { steadyLoad } from '../outage/audited-load.ts';
 import { startProgress } from '../progress.ts';
 import { requireWritable, writeJsonFile } from '../result-file.ts';
@@ -14,7 +12,7 @@ import type { SwapResult } from '../swap/result.ts';
 import { swapTable } from '../swap/table.ts';
 import { whatDoesNotHold } from '../swap/what-does-not-hold.ts';
 import { type ElectionFlags, electionOptions, electionTimes } from './election-options.ts';
-import { count, drawnSeed, option, seedMax } from './option.ts';
+import { algorithmsOption, count, drawnSeed, option, seedMax } from './option.ts';
 
 interface SwapFlags extends ElectionFlags {
   readonly algorithm: string[];
@@ -39,14 +37,7 @@ export function swapCommand(): Command {
       'Swaps the algorithm of a running cluster, there and back, on real threads and a real disk under load, ' +
         'and shows how long each swap stalls it.',
     )
-    .addOption(
-      option(
-        '--algorithm <two>',
-        'where it begins, and what it is swapped for',
-        (name, text) => listOf(name, text, (item, one) => choice(item, one, algorithms)),
-        algorithms.join(','),
-      ),
-    )
+    .addOption(algorithmsOption('--algorithm <two>', 'where it begins, and what it is swapped for'))
     .addOption(option('--swaps <count>', 'there and back are two', count(1, 100_000), '20'))
     .addOption(
       option('--outstanding <count>', 'writes outstanding, in a closed loop', count(1, 100_000), '1024'),

@@ -69,8 +69,6 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   #averageResultBytes = 16;
   /** Whoever waits for the end of this session, and whether the cluster was asked for it yet. */
   #ending: { readonly call: WaitingCall; readonly ended: Promise<unknown>; isAsked: boolean } | undefined;
-  /** Why nothing more is to be had of this session. */
-  #end: CodedError | undefined;
 
   constructor(name: string | undefined, parts: SessionParts) {
     this.name = name;
@@ -135,10 +133,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
       this.#watch(call);
       waiting = call;
     });
-    if (waiting !== undefined) {
-      this.#end ??= new CodedError('ERR_SESSION_EXPIRED', 'the session is closed', {});
-      this.#ending = { call: waiting, ended, isAsked: false };
-    }
+    if (waiting !== undefined) this.#ending = { call: waiting, ended, isAsked: false };
     this.#endIfIdle();
     return ended as Promise<void>;
   }
@@ -172,7 +167,7 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
   }
 
   #admit(call: WaitingCall): void {
-    if (this.#end !== undefined) throw this.#end;
+    if (this.#ending !== undefined) throw new CodedError('ERR_SESSION_EXPIRED', 'the session is closed', {});
     this.#watch(call);
   }
 

@@ -12,21 +12,8 @@ import { encodeBatch, encodeOpen, encodeStop } from '../../src/replica/payload.t
 import { recoverState } from '../../src/replica/recover-state.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
 import { defaultSessionLimits } from '../../src/replica/session-table.ts';
-import { defineStateMachine } from '../../src/state-machine.ts';
 import { firstEpoch } from './first-epoch.ts';
-
-/** A list of everything that it was ever given. */
-const machine = defineStateMachine<string, 'all', number>({ version: 1 }, () => {
-  let all: string[] = [];
-  return {
-    apply: (word) => all.push(word),
-    query: () => [...all] as unknown as number,
-    snapshot: () => [...all],
-    restore: (saved) => {
-      all = [...(saved as string[])];
-    },
-  };
-});
+import { wordList } from './word-list.ts';
 
 const at = (index: number): LogIndex => index as LogIndex;
 let batches = 0;
@@ -70,7 +57,7 @@ function recover(
       charter: { standing: 'voter', machineVersion: 1, ...charter },
       log: { recovered } as unknown as WriteAheadLog,
       snapshots: store,
-      machine,
+      machine: wordList,
       sessionLimits: defaultSessionLimits,
     }),
   );
@@ -84,7 +71,7 @@ async function openStore(known?: SnapshotStore): Promise<SnapshotStore> {
 /** A store with one snapshot: of a state that has applied these entries, all of one epoch. */
 async function snapshotOf(entries: readonly Entry[], number: number): Promise<SnapshotStore> {
   const store = await openStore();
-  const state = new ReplicatedState(machine, epoch(number, 0), defaultSessionLimits);
+  const state = new ReplicatedState(wordList, epoch(number, 0), defaultSessionLimits);
   for (const one of entries) state.apply(one);
   const writer = await store.create({ group: 0, epoch: number, index: state.appliedIndex, reign: 1 });
   for await (const chunk of state.snapshot()) await writer.append(chunk);

@@ -14,20 +14,8 @@ import { encodeBatch, encodeOpen, encodeStop } from '../../src/replica/payload.t
 import { type Recovery, recoverState } from '../../src/replica/recover-state.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
 import { defaultSessionLimits } from '../../src/replica/session-table.ts';
-import { defineStateMachine } from '../../src/state-machine.ts';
 import { firstEpoch } from './first-epoch.ts';
-
-const machine = defineStateMachine<string, 'all', number>({ version: 1 }, () => {
-  let all: string[] = [];
-  return {
-    apply: (word) => all.push(word),
-    query: () => [...all] as unknown as number,
-    snapshot: () => [...all],
-    restore: (saved) => {
-      all = [...(saved as string[])];
-    },
-  };
-});
+import { wordList } from './word-list.ts';
 
 const groups = [0, 1, 2];
 const at = (index: number): LogIndex => index as LogIndex;
@@ -61,7 +49,7 @@ class Driver {
   /** Of the present epoch: its log above its snapshot. */
   log: Entry[] = [];
   beginsAfter = 0;
-  state = new ReplicatedState(machine, firstEpoch);
+  state = new ReplicatedState(wordList, firstEpoch);
   newest: Place = nobody;
   lastApplied: Place = nobody;
 
@@ -272,7 +260,7 @@ class Run {
         charter,
         log,
         snapshots,
-        machine,
+        machine: wordList,
         sessionLimits: defaultSessionLimits,
       });
       this.twin.check(group, charter, driver, found);

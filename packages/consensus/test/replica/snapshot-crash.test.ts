@@ -18,21 +18,8 @@ import { encodeBatch, encodeOpen } from '../../src/replica/payload.ts';
 import { recoverState } from '../../src/replica/recover-state.ts';
 import { defaultSessionLimits } from '../../src/replica/session-table.ts';
 import { SnapshotKeeper } from '../../src/replica/snapshot-keeper.ts';
-import { defineStateMachine } from '../../src/state-machine.ts';
 import { firstEpoch } from './first-epoch.ts';
-
-/** A list of everything that it was ever given. */
-const machine = defineStateMachine<string, 'all', number>({ version: 1 }, () => {
-  let all: string[] = [];
-  return {
-    apply: (word) => all.push(word),
-    query: () => [...all] as unknown as number,
-    snapshot: () => [...all],
-    restore: (saved) => {
-      all = [...(saved as string[])];
-    },
-  };
-});
+import { wordList } from './word-list.ts';
 
 /** The words of a whole run; word `at` is in entry `at + 2`, behind the opening of the session. */
 const words = Array.from({ length: 16 }, (_, at) => `word ${at} ${'x'.repeat(60)}`);
@@ -97,7 +84,7 @@ async function start(disk: StrickenDisk) {
     charter: { epoch: firstEpoch, standing: 'voter', trail: [], machineVersion: 1 },
     log,
     snapshots,
-    machine,
+    machine: wordList,
     sessionLimits: defaultSessionLimits,
   });
   const warnings: string[] = [];
