@@ -56,3 +56,17 @@ test(
   },
   timeoutMs,
 );
+
+test(
+  'of many seeds, one that fails is told when it is known, with its command, and the others still run',
+  () => {
+    const asked = ['sim', '--algorithm', 'raft', '--seeds', '2', '--seed', '1', '--operations', '100'];
+    const { status, stdout, stderr } = bench([...asked, '--plant', 'serve-reads-early', '--keep-going']);
+    expect(status).toBe(1);
+    expect(stdout).toContain('of 2 seeds passed');
+    const told = [...stderr.matchAll(/repeat it: (quorate-bench .*)/g)].map(([, command]) => command);
+    expect(told.length).toBeGreaterThan(0);
+    for (const command of told) expect(stdout).toContain(command);
+  },
+  timeoutMs,
+);

@@ -14,8 +14,8 @@ import { choice, listOf } from '../options.ts';
 import { startProgress } from '../progress.ts';
 import { requireWritable, writeJsonFile } from '../result-file.ts';
 import { listScenarios, playScenarios } from '../sim/play-scenarios.ts';
-import { describeSeeds } from '../sim/seeds-report.ts';
-import { type SeedsResult, simulateSeeds } from '../sim/simulate-seeds.ts';
+import { describeFailure, describeSeeds } from '../sim/seeds-report.ts';
+import { type SeedsOptions, type SeedsResult, simulateSeeds } from '../sim/simulate-seeds.ts';
 import { algorithmsOption, count, option, seedMax } from './option.ts';
 
 interface SimFlags {
@@ -107,6 +107,15 @@ async function runSim(flags: SimFlags): Promise<void> {
   if (flags.trace !== undefined) requireWritable('--trace', flags.trace);
   if (flags.scenario !== undefined) return runScenarios(flags.scenario, flags);
   const progress = startProgress();
+  const simulation: SeedsOptions['simulation'] = {
+    operations: flags.operations,
+    keepTrace: flags.trace !== undefined,
+    ...given('nodes', flags.nodes),
+    ...given('strikes', flags.strikes),
+    ...given('calm', flags.calm),
+    ...given('leaderChanges', flags.leaderChanges),
+    ...given('plantedBug', flags.plant),
+  };
   let last: SimulationResult | undefined;
   let results: readonly SeedsResult[];
   try {
@@ -118,18 +127,13 @@ async function runSim(flags: SimFlags): Promise<void> {
         threads: Math.min(flags.threads, flags.seeds),
         stopsAtFailure: !flags.keepGoing,
         shrinks: flags.shrink,
-        simulation: {
-          operations: flags.operations,
-          keepTrace: flags.trace !== undefined,
-          ...given('nodes', flags.nodes),
-          ...given('strikes', flags.strikes),
-          ...given('calm', flags.calm),
-          ...given('leaderChanges', flags.leaderChanges),
-          ...given('plantedBug', flags.plant),
-        },
+        simulation,
       },
       (done, of, result) => {
         last = result;
+        // Many seeds take hours: what to look into is told when it is known.
+        if (result.violation !== undefined && flags.keepGoing)
+          progress.say([`${result.algorithm}:`, ...describeFailure(result, simulation)].join('\n'));
         progress.update(done / of, `${result.algorithm}, seed ${result.seed}`);
       },
     );

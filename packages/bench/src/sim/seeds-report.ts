@@ -25,7 +25,7 @@ export function describeSeeds(result: SeedsResult, firstSeed: number): string {
       .map(([kind, count]) => `${count} ${kind}`)
       .join(', ')}`,
     `  faults: ${faultNames.map(([kind, name]) => `${faults[kind]} ${name}`).join(', ')}`,
-    ...failures.flatMap((failure) => describeFailure(failure, result)),
+    ...failures.flatMap((failure) => describeFailure(failure, result.asked)),
     ...describeShrunk(result),
   ].join('\n');
 }
@@ -45,9 +45,9 @@ const faultNames: readonly (readonly [keyof SimulationResult['faults'], string])
   ['reordered', 'reordered'],
 ];
 
-function describeFailure(
+export function describeFailure(
   { algorithm, seed, nodes, violation }: SimulationResult,
-  { asked }: SeedsResult,
+  asked: SeedsResult['asked'],
 ): readonly string[] {
   return [
     `  seed ${seed} (${nodes} nodes) FAILED: ${violation ?? ''}`,
