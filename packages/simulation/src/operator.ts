@@ -86,9 +86,13 @@ export class Operator {
     return !this.#isRunning;
   }
 
-  /** Some member has no voice, on a blank disk. */
-  get isReadmitting(): boolean {
-    return this.#blank !== undefined;
+  /**
+   * Too few have a voice for another leader to be sure to come: one has nobody to lose the lead to, and of two, who
+   * led has the longer log and leads again. So it is while a third only learns, on a blank disk.
+   */
+  get leavesFewVoters(): boolean {
+    const { epoch } = this.#options.client;
+    return epoch !== undefined && epoch.members.length - (this.#blank === undefined ? 0 : 1) < 3;
   }
 
   start(): void {

@@ -464,8 +464,7 @@ class SimulationRun {
   /** A plan may pass without a change of leader: then leaders go on being struck until one has changed. */
   #afterThePlan(): void {
     const { options, time } = this.#parts;
-    // Of two, who led has the longer log and leads again. So it is while a third only learns, on a blank disk.
-    const isReduced = this.#operator?.isReadmitting === true && this.#furtherStrikes >= vainStrikesMax;
+    const isReduced = this.#operator?.leavesFewVoters === true && this.#furtherStrikes >= vainStrikesMax;
     const wanted = this.#members.length < 3 || isReduced ? 0 : (options.leaderChanges ?? 1);
     if (this.leaderChanges >= wanted) {
       this.#isPlanOver = true;

@@ -119,3 +119,15 @@ test('seed 500290: a segment whose first sync failed has its header on the disk 
   const result = await simulate({ algorithm: 'multi-paxos', seed: 500_290 });
   expect(result.violation).toBeUndefined();
 });
+
+test('seed 5263: a command refused for now by a copy in the log of an earlier leader is not told as refused for good', async () => {
+  const { violation } = await simulate({
+    algorithm: 'raft',
+    seed: 5_263,
+    strikes: [0],
+    calm: ['clocks', 'groups'],
+    operations: 1,
+    leaderChanges: 0,
+  });
+  expect(violation).toBeUndefined();
+});

@@ -84,8 +84,9 @@ export class Proposals {
     this.#propose(payload, undefined);
   }
 
-  accepted(): void {
-    this.#answered();
+  accepted(index: LogIndex): void {
+    const proposal = this.#answered();
+    if (proposal !== undefined) this.#waiting.appendedAt(proposal.key, index);
   }
 
   refused(reason: RefusalReason): void {

@@ -350,7 +350,7 @@ export class Replica {
         if (!this.#epochs.isMoving) this.#applyQueue.entries(effect.entries);
         return;
       case 'accepted':
-        return this.#proposals.accepted();
+        return this.#proposals.accepted(effect.first);
       case 'refused':
         return this.#proposals.refused(effect.reason);
       case 'read-ready':

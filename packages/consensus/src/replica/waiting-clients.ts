@@ -17,9 +17,16 @@ export interface Asker {
   readonly request: number;
 }
 
+interface Waiting {
+  /** The newest. */
+  asker: Asker;
+  /** Where this leader has appended what is waited for, once it has. */
+  index: LogIndex | undefined;
+}
+
 export class WaitingClients {
   /** By session and batch, or by nonce: what this leader has appended and not applied yet. */
-  readonly #appended = new Map<string, Asker>();
+  readonly #appended = new Map<string, Waiting>();
 
   get size(): number {
     return this.#appended.size;
@@ -30,9 +37,16 @@ export class WaitingClients {
    * leader's log, so appending it again would only cost space; the newest asker is answered.
    */
   expect(key: string, asker: Asker): boolean {
-    const isNew = !this.#appended.has(key);
-    this.#appended.set(key, asker);
-    return isNew;
+    const waiting = this.#appended.get(key);
+    if (waiting === undefined) this.#appended.set(key, { asker, index: undefined });
+    else waiting.asker = asker;
+    return waiting === undefined;
+  }
+
+  /** What is awaited under `key` stands in the log now. */
+  appendedAt(key: string, index: LogIndex): void {
+    const waiting = this.#appended.get(key);
+    if (waiting !== undefined) waiting.index = index;
   }
 
   forget(key: string): void {
@@ -43,19 +57,28 @@ export class WaitingClients {
   applied(outcome: Applied, index: LogIndex): void {
     if (outcome.type === 'nothing' || this.#appended.size === 0) return;
     const key = keyOf(outcome);
-    const asker = this.#appended.get(key);
-    if (asker === undefined) return;
+    const waiting = this.#appended.get(key);
+    if (waiting === undefined || isOfFormerCopy(outcome, index, waiting)) return;
     this.#appended.delete(key);
-    answer(asker, toClient(outcome, asker.request, index));
+    answer(waiting.asker, toClient(outcome, waiting.asker.request, index));
   }
 
   /** Tells all that wait that this replica cannot say any more what becomes of their batches. */
   release(leader: NodeId | undefined): void {
-    for (const asker of this.#appended.values()) {
+    for (const { asker } of this.#appended.values()) {
       refuse(asker, 'ERR_OUTCOME_UNKNOWN', 'the leader was deposed before the batch was applied', leader);
     }
     this.#appended.clear();
   }
+}
+
+/**
+ * Whether this says nothing of the copy that is waited for. A copy that an earlier leader has appended comes to the
+ * same as all later ones, with one exception: beyond the window it has no effect, and a later one may be within.
+ */
+function isOfFormerCopy(outcome: Applied, index: LogIndex, waiting: Waiting): boolean {
+  const isForNow = outcome.type === 'batch-refused' && outcome.reason === 'beyond-window';
+  return isForNow && (waiting.index === undefined || index < waiting.index);
 }
 
 export function batchKey({ session, batch }: BatchHeader): string {

@@ -8,6 +8,7 @@ import type { LogIndex, Proposal, Reign } from '../../src/protocol.ts';
 import { encodeBatch, encodeBegun, encodeClose, encodeOpen, encodeStop } from '../../src/replica/payload.ts';
 import { Proposals } from '../../src/replica/proposals.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
+import { defaultSessionLimits } from '../../src/replica/session-table.ts';
 import { defineStateMachine } from '../../src/state-machine.ts';
 import { firstEpoch } from './first-epoch.ts';
 import { recordingClient } from './recording-client.ts';
@@ -16,13 +17,13 @@ const machine = defineStateMachine<number, 'sum', number>({ version: 1 }, () => 
   let sum = 0;
   return { apply: (add) => (sum += add), query: () => sum, snapshot: () => sum, restore: () => undefined };
 });
-const batch = (number: number): Uint8Array =>
-  encodeBatch({ session: 1, batch: number, acknowledgedBelow: 1 }, [1]);
+const batch = (number: number, acknowledgedBelow = 1): Uint8Array =>
+  encodeBatch({ session: 1, batch: number, acknowledgedBelow }, [1]);
 const stop = encodeStop({ ...firstEpoch, number: 2, appointed: 'a' as NodeId }, 'a nonce');
 
 /** Replica a, which leads and takes everything unless a test says otherwise. */
 function setUp() {
-  const state = new ReplicatedState(machine, firstEpoch);
+  const state = new ReplicatedState(machine, firstEpoch, { ...defaultSessionLimits, windowBatchesMax: 4 });
   const log: Uint8Array[] = [];
   const is = { leading: true, holding: false, behind: false, hint: undefined as NodeId | undefined };
   let stopsRefused = 0;
@@ -49,16 +50,18 @@ function setUp() {
     proposals.applied(state.apply(entry), entry.index);
   };
   apply(encodeOpen(undefined, 'n'));
+  /** What was proposed last stands in the log, `ahead` places behind what is applied. */
+  const accept = (ahead = 1): void => proposals.accepted((index + ahead) as LogIndex);
   const receive = (request: number, payload: Uint8Array): void =>
     proposals.receive(client.asks(request), payload);
-  return { proposals, log, is, client, apply, receive, stopsRefused: () => stopsRefused };
+  return { proposals, log, is, client, apply, accept, receive, stopsRefused: () => stopsRefused };
 }
 
 describe('a leader', () => {
   test('whose state is too far behind appends nothing new, and says to come again', () => {
-    const { proposals, log, is, client, apply, receive } = setUp();
+    const { log, is, client, apply, accept, receive } = setUp();
     receive(1, batch(1));
-    proposals.accepted();
+    accept();
     is.behind = true;
     receive(2, batch(2));
     // In its log already: whoever asks again is answered when it is applied.
@@ -74,10 +77,31 @@ describe('a leader', () => {
     expect(log).toEqual([batch(1), batch(2)]);
   });
 
+  test('does not take the refusal of a copy that an earlier leader has appended for that of its own', () => {
+    const { client, apply, accept, receive } = setUp();
+    receive(1, batch(7));
+    // The former leader had appended it too early, and after it what makes room for it.
+    apply(batch(7));
+    accept(3);
+    apply(batch(7));
+    expect(client.told()).toEqual([]);
+    apply(batch(4, 4));
+    apply(batch(7));
+    expect(client.told()).toEqual(['1: results']);
+  });
+
+  test('tells whoever asks too far ahead of its other batches to come again', () => {
+    const { client, apply, accept, receive } = setUp();
+    receive(1, batch(7));
+    accept();
+    apply(batch(7));
+    expect(client.told()).toEqual(['1: refused ERR_OVERLOADED']);
+  });
+
   test('answers a batch when it is applied, and not before', () => {
-    const { proposals, log, client, apply, receive } = setUp();
+    const { log, client, apply, accept, receive } = setUp();
     receive(1, batch(1));
-    proposals.accepted();
+    accept();
     expect(log).toEqual([batch(1)]);
     expect(client.told()).toEqual([]);
     apply(batch(1));
@@ -85,22 +109,22 @@ describe('a leader', () => {
   });
 
   test('answers the close of a session when it is applied, and refuses what comes after it', () => {
-    const { proposals, client, apply, receive } = setUp();
+    const { client, apply, accept, receive } = setUp();
     receive(1, encodeClose(1));
-    proposals.accepted();
+    accept();
     expect(client.told()).toEqual([]);
     apply(encodeClose(1));
     expect(client.told()).toEqual(['1: closed']);
     receive(2, batch(1));
-    proposals.accepted();
+    accept();
     apply(batch(1));
     expect(client.told()).toEqual(['2: rejected ERR_SESSION_EXPIRED']);
   });
 
   test('does not append what it has in its log already, and answers the newest asking', () => {
-    const { proposals, log, client, apply, receive } = setUp();
+    const { log, client, apply, accept, receive } = setUp();
     receive(1, batch(1));
-    proposals.accepted();
+    accept();
     receive(2, batch(1));
     expect(log).toHaveLength(1);
     apply(batch(1));
@@ -116,11 +140,11 @@ describe('a leader', () => {
   });
 
   test('does not give a name back to a holder that another one has followed', () => {
-    const { proposals, client, apply, receive } = setUp();
+    const { client, apply, accept, receive } = setUp();
     apply(encodeOpen('worker', 'former'));
     apply(encodeOpen('worker', 'present'));
     receive(1, encodeOpen('worker', 'former'));
-    proposals.accepted();
+    accept();
     apply(encodeOpen('worker', 'former'));
     expect(client.told()).toEqual(['1: rejected ERR_SESSION_EXPIRED']);
   });
@@ -137,9 +161,9 @@ describe('a leader', () => {
   });
 
   test('that is deposed does not know what becomes of what it has appended', () => {
-    const { proposals, is, client, apply, receive } = setUp();
+    const { proposals, is, client, apply, accept, receive } = setUp();
     receive(1, batch(1));
-    proposals.accepted();
+    accept();
     is.hint = 'b' as NodeId;
     proposals.orphan();
     expect(client.told()).toEqual(['1: refused ERR_OUTCOME_UNKNOWN, ask b']);
@@ -209,9 +233,9 @@ describe('a moment in which nobody can take proposals', () => {
 
 describe('the command that ends the epoch', () => {
   test('is answered with the epoch that it has begun', () => {
-    const { proposals, log, client, apply } = setUp();
+    const { proposals, log, client, apply, accept } = setUp();
     proposals.proposeStop(client.asks(1), 'a nonce', stop);
-    proposals.accepted();
+    accept();
     expect(log).toEqual([stop]);
     apply(stop);
     expect(client.told()).toEqual(['1: reconfigured to epoch 2']);
@@ -242,11 +266,11 @@ describe('the command that ends the epoch', () => {
 });
 
 test("a word of the replica's own has nobody to answer, and keeps its place among the others", () => {
-  const { proposals, log, client, receive } = setUp();
+  const { proposals, log, client, accept, receive } = setUp();
   proposals.proposeOwn(encodeBegun());
   receive(1, batch(1));
   proposals.refused('overloaded');
-  proposals.accepted();
+  accept();
   expect(log).toEqual([encodeBegun(), batch(1)]);
   expect(client.told()).toEqual([]);
 });
