@@ -60,6 +60,7 @@ export {
   type LinkSettings,
 } from './system.ts';
 export { decodeValue, encodeValue } from './wire/codec.ts';
+export { encodableText } from './wire/encodable.ts';
 export type { Envelope } from './wire/envelope.ts';
 export {
   decodeFrame,

@@ -81,7 +81,8 @@ export class Session<Command = unknown, Query = unknown, Result = unknown, Answe
    * Appends `command` and resolves with what `apply` returned, once it is committed, durable on a
    * quorum and applied at the leader. It takes effect exactly once, however often it had to be sent.
    *
-   * @param command a MessagePack value of at most 16 MiB encoded; `undefined` arrives as `null`
+   * @param command a MessagePack value of at most 16 MiB encoded; `undefined` arrives as `null`. It is encoded at the
+   * end of the turn, and must not change before
    * @throws CodedError
    * - `ERR_COMMAND_FAILED`: `apply` threw. It was applied, and that is its result.
    * - `ERR_OUTCOME_UNKNOWN`: it may yet take effect; with `details.tookEffect` it did, and its result is too large

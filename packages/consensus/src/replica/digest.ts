@@ -1,5 +1,5 @@
 /** The digest of an app's state machine: asked for, and made something that can be hashed whatever it gave. */
-import { CodedError, messageOf } from '@quorate/core';
+import { CodedError, encodableText, messageOf } from '@quorate/core';
 import type { Digest, StateMachine } from '../state-machine.ts';
 
 type Machine = Pick<StateMachine<unknown, unknown, unknown, unknown>, 'digest'>;
@@ -8,10 +8,11 @@ type Machine = Pick<StateMachine<unknown, unknown, unknown, unknown>, 'digest'>;
 export function digestOf(machine: Machine): Digest | null {
   try {
     const digest: unknown = machine.digest?.() ?? null;
+    if (typeof digest === 'string') return encodableText(digest);
     return digest === null || isDigest(digest) ? digest : `no digest: ${typeof digest}`;
   } catch (error) {
     // As with `apply`: a throw at one state is a throw at every equal one.
-    return `threw: ${messageOf(error).slice(0, 1_000)}`;
+    return encodableText(`threw: ${messageOf(error)}`, 1_000);
   }
 }
 
@@ -27,7 +28,7 @@ export function requireDigest(machine: Machine): void {
     if (isDigest(digest)) return;
     given = digest instanceof Promise ? 'gave a promise' : `gave ${digest === null ? 'null' : typeof digest}`;
   } catch (error) {
-    given = `threw: ${messageOf(error).slice(0, 1_000)}`;
+    given = encodableText(`threw: ${messageOf(error)}`, 1_000);
   }
   throw new CodedError(
     'ERR_MODULE_INVALID',

@@ -8,6 +8,7 @@ import {
   bytes,
   CodedError,
   type ErrorCode,
+  encodableText,
   errorCodes,
   flag,
   integer,
@@ -21,6 +22,9 @@ import {
 import type { LogIndex, Reign } from '../protocol.ts';
 import { type ClientMessage, consistencies, type ReplicaMessage, type ReplicaStatus } from './message.ts';
 import { hashValueSchema } from './state-hash.ts';
+
+/** Of the text of an error, which may come from a module of the app's. */
+const messageLengthMax = 4_096;
 
 const kinds = {
   protocol: 0,
@@ -111,7 +115,14 @@ export function encodeClientMessage(message: ClientMessage): unknown[] {
     case 'answers':
       return [kind, message.request, message.index, message.answers];
     case 'refused':
-      return [kind, message.request, message.code, message.message, message.leader ?? null, message.isFinal];
+      return [
+        kind,
+        message.request,
+        message.code,
+        encodableText(message.message, messageLengthMax),
+        message.leader ?? null,
+        message.isFinal,
+      ];
     case 'status': {
       const { failure, ...standing } = message.status;
       return [
@@ -128,7 +139,7 @@ export function encodeClientMessage(message: ClientMessage): unknown[] {
         standing.appliedIndex,
         standing.position,
         standing.mailboxDepth,
-        failure === undefined ? null : [failure.code, failure.message],
+        failure === undefined ? null : [failure.code, encodableText(failure.message, messageLengthMax)],
       ];
     }
     default:
@@ -174,7 +185,7 @@ const fields = {
   bare: tuple(count),
   blobReply: tuple(count, count, index, blob),
   opened: tuple(count, count, index, integer(1)),
-  refused: tuple(count, count, code, text(4_096), optional(node), flag),
+  refused: tuple(count, count, code, text(messageLengthMax), optional(node), flag),
   status: tuple(
     count,
     node,
@@ -189,7 +200,7 @@ const fields = {
     index,
     count,
     count,
-    optional(tuple(code, text(4_096))),
+    optional(tuple(code, text(messageLengthMax))),
   ),
 };
 

@@ -1,5 +1,5 @@
 /** Outcomes: what became of each command of a batch, or each query, in the bytes that travel to the client. */
-import { encodeValue, messageOf } from '@quorate/core';
+import { decodeValue, encodableText, encodeValue, messageOf } from '@quorate/core';
 
 /** Values and, for items that threw, `[at, message]` pairs. */
 export type Outcomes = readonly [
@@ -23,6 +23,20 @@ export function runAll(items: readonly unknown[], run: (item: unknown) => unknow
     }
   }
   return [values, failures];
+}
+
+/**
+ * A value that what is run next cannot change any more: a machine may return an object that it keeps, and each
+ * command is answered by what its own application gave.
+ */
+export function asItIs(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  try {
+    return decodeValue(encodeValue(value));
+  } catch {
+    // What cannot be encoded becomes a failure in any case, whatever happens to it.
+    return value;
+  }
 }
 
 /** Encoded outcomes of one batch, at most: they must fit one message on their way to the client. */
@@ -66,7 +80,7 @@ export function tooLarge(count: number): Uint8Array {
 
 /** What is told of a throw: enough to find it, bounded. */
 function shortMessageOf(error: unknown): string {
-  return messageOf(error).slice(0, 1_000);
+  return encodableText(messageOf(error), 1_000);
 }
 
 /** A promise is no result: by the time it resolves, other commands have been applied. */

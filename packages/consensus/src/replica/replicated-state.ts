@@ -21,7 +21,7 @@ import type { Entry, LogIndex } from '../protocol.ts';
 import { ReplicaApplyContext, type StateMachine, type StateMachineDefinition } from '../state-machine.ts';
 import { digestOf, requireDigest } from './digest.ts';
 import { decodeNextEpoch, type Epoch, encodeNextEpoch, endsEpoch, epochAfter } from './epoch.ts';
-import { encodeOutcomes, runAll, tooLarge } from './outcomes.ts';
+import { asItIs, encodeOutcomes, runAll, tooLarge } from './outcomes.ts';
 import { type BatchHeader, decodePayload, type Payload } from './payload.ts';
 import { type SessionLimits, SessionTable } from './session-table.ts';
 import { isSnapshotBytes, joined, SnapshotChunks, slices } from './snapshot-stream.ts';
@@ -183,7 +183,9 @@ export class ReplicatedState {
     if (entry.payload.byteLength === 0) return { type: 'nothing' };
     let payload: Payload;
     try {
-      payload = decodePayload(entry.payload);
+      // A copy: the bytes of a command are views into what they are decoded from, a machine may keep and change them,
+      // and the entry belongs to the log, which sends it to others.
+      payload = decodePayload(new Uint8Array(entry.payload));
     } catch {
       // Deterministic: every replica holds the same bytes and decodes them alike.
       return { type: 'nothing' };
@@ -223,7 +225,7 @@ export class ReplicatedState {
       case 'execute': {
         const outcomes = runAll(commands, (command) => {
           this.#context.advance(stampMs);
-          return this.#machine.apply(command, this.#context);
+          return asItIs(this.#machine.apply(command, this.#context));
         });
         const results = encodeOutcomes(outcomes) ?? tooLarge(commands.length);
         this.#sessions.record(header, results, this.#context.timeMs);

@@ -68,8 +68,12 @@ describe('states that differ, with results that agree', () => {
     expect(hashAfter(1)).toBe(hashAfter(2));
   });
 
-  test('may give what is no digest after all: that ends nothing', () => {
-    const digest = (count: number): unknown => (count > 0 ? { count } : 0);
+  test.each<[string, unknown]>([
+    ['an object', {}],
+    ['half a character', '\ud83d'],
+    ['a mark of byte order and much after it', `\ufeff${'x'.repeat(100)}`],
+  ])('may give what is no digest after all, as %s: that ends nothing', (_, given) => {
+    const digest = (count: number): unknown => (count > 0 ? given : 0);
     expect(hashAfter(1, digest)).toMatch(/^[0-9a-f]{16}$/);
   });
 });

@@ -115,6 +115,11 @@ describe('whatever apply does', () => {
       'throws a message that throws',
       () => fail(Object.defineProperty({}, 'message', { get: () => fail(new Error('again')) })),
     ],
+    [
+      'throws a long text that is cut in the middle of a character',
+      () => fail(new Error(`${'x'.repeat(999)}\u{1f600}`)),
+    ],
+    ['throws half a character', () => fail('\ud83d')],
     ['throws nothing', () => fail(undefined)],
     ['throws a symbol', () => fail(Symbol('s'))],
     ['returns a promise that is rejected', () => Promise.reject(new Error('later'))],
@@ -139,6 +144,41 @@ describe('whatever apply does', () => {
     const applied = state.apply(entry(2, batch(1, [true, false])));
     expect(outcomes(applied)).toEqual([[null, 'fine'], [[0, expect.any(String)]]]);
     expect(decodeValue(state.query([null]) as Uint8Array)).toEqual([[null], [[0, expect.any(String)]]]);
+  });
+
+  test('it returns what it keeps and changes: each command is answered by what its own application gave', () => {
+    const words: string[] = [];
+    const list = defineStateMachine<string, null, unknown>({ version: 1 }, () => ({
+      apply(word) {
+        words.push(word);
+        return words;
+      },
+      query: () => null,
+      snapshot: () => null,
+      restore: () => undefined,
+    }));
+    const state = new ReplicatedState(list, firstEpoch);
+    state.apply(entry(1, encodeOpen(undefined, 'n')));
+    const applied = state.apply(entry(2, batch(1, ['one', 'two'])));
+    expect(outcomes(applied)).toEqual([[['one'], ['one', 'two']], null]);
+  });
+
+  test('it keeps the bytes of a command and changes them: the entry in the log stays as it was', () => {
+    const keeper = defineStateMachine<Uint8Array, null, null>({ version: 1 }, () => ({
+      apply(bytes) {
+        bytes.fill(0xff);
+        return null;
+      },
+      query: () => null,
+      snapshot: () => null,
+      restore: () => undefined,
+    }));
+    const state = new ReplicatedState(keeper, firstEpoch);
+    state.apply(entry(1, encodeOpen(undefined, 'n')));
+    const payload = batch(1, [Uint8Array.of(1, 2, 3)]);
+    const before = payload.slice();
+    state.apply(entry(2, payload));
+    expect(payload).toEqual(before);
   });
 
   test('a machine without a method is refused by the name of the method', () => {

@@ -32,6 +32,16 @@ export function checkEncodable(value: unknown, limit = elementsMax): void {
   }
 }
 
+/**
+ * A text of unknown origin as one that can be encoded: cut to `lengthMax` UTF-16 units, without a mark of byte order in
+ * front, and with U+FFFD for every half of a surrogate pair, the one that the cut may leave included.
+ */
+export function encodableText(text: string, lengthMax = Number.POSITIVE_INFINITY): string {
+  const cut = text.length > lengthMax ? text.slice(0, lengthMax) : text;
+  const wellFormed = (cut as string & { toWellFormed(): string }).toWellFormed();
+  return offenceInText(wellFormed) === undefined ? wellFormed : wellFormed.replace(/^\uFEFF+/, '');
+}
+
 interface Offence {
   readonly what: string;
   readonly path: string;

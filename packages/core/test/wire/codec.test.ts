@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { expect, test } from 'vitest';
-import { decodeValue, encodeValue, hasCode, seededRandom } from '../../src/index.ts';
+import { decodeValue, encodableText, encodeValue, hasCode, seededRandom } from '../../src/index.ts';
 import { packBorrowed } from '../../src/wire/codec.ts';
 import { scan } from '../../src/wire/scan.ts';
 
@@ -202,3 +202,18 @@ function expectPlain(value: unknown): void {
   if (prototype !== Object.prototype && prototype !== Array.prototype) throw new Error('no plain object');
   for (const item of Object.values(value)) expectPlain(item);
 }
+
+test.each([
+  ['a text as it is', 'plain \u{1f600}', 'plain \u{1f600}'],
+  ['half a character', 'a\ud83d', 'a\ufffd'],
+  ['a character that the cut goes through', 'xxxxxxxxx\u{1f600}', 'xxxxxxxxx\ufffd'],
+  ['more than is wanted', 'x'.repeat(20), 'x'.repeat(10)],
+])('a text of unknown origin is made one that can be encoded: %s', (_, text, encodable) => {
+  expect(encodableText(text, 10)).toBe(encodable);
+  expect(decodeValue(encodeValue(encodable))).toBe(encodable);
+});
+
+test('a long text of unknown origin loses the mark of byte order in front', () => {
+  const text = encodableText(`\ufeff\ufeff${'x'.repeat(100)}`);
+  expect(decodeValue(encodeValue(text))).toBe('x'.repeat(100));
+});
