@@ -8,14 +8,17 @@
  * that ballot is free to answer. With nothing open its phase 1 is one round without a single value.
  *
  * A message may be lost: the leader says it again, and keeps the lead if nothing has come of it after an
- * election timeout. Its lease does not come back, for the word that it gave way may still be under way.
+ * election timeout. Its lease does not come back, for the word that it gave way may still be under way. Where too few
+ * acceptors are heard to elect anybody, as a small `acceptQuorum` allows, it keeps the lead.
  */
 import type { NodeId } from '@quorate/core';
 import { noSlot, type Slot } from './ballot.ts';
+import { heardOf } from './hearing.ts';
 import { sendHeartbeats } from './heartbeat.ts';
 import { endLease } from './leader-lease.ts';
 import { send } from './outbox.ts';
 import { keepAwake } from './quiescence.ts';
+import { canBeSucceeded } from './stability.ts';
 import type { Leading, MultiPaxosState } from './state.ts';
 
 export interface HandOver {
@@ -53,11 +56,7 @@ export function onTransfer(state: MultiPaxosState, to: NodeId): void {
 export function advanceHandOver(state: MultiPaxosState, leading: Leading): void {
   const { handOver } = leading;
   if (handOver === undefined) return;
-  if (state.nowMs >= handOver.untilMs) {
-    leading.handOver = undefined;
-    state.outbox.effects.push({ type: 'transfer-failed', to: handOver.to });
-    return;
-  }
+  if (state.nowMs >= handOver.untilMs) return failHandOver(state, leading, handOver);
   if (leading.lastProposed > state.chosenUpTo) return;
   const learnedUpTo = leading.peers.get(handOver.to)?.learnedUpTo ?? noSlot;
   if (learnedUpTo < state.chosenUpTo) {
@@ -66,8 +65,14 @@ export function advanceHandOver(state: MultiPaxosState, leading: Leading): void 
     return;
   }
   if (state.nowMs - handOver.sentAtMs < state.options.heartbeatMs) return;
+  if (!canBeSucceeded(heardOf(state, leading), state.quorums)) return failHandOver(state, leading, handOver);
   handOver.sentAtMs = state.nowMs;
   // In this order: once the successor may prepare, nobody may be told anything by lease.
   endLease(leading);
   send(state, handOver.to, { type: 'hand-over', ballot: leading.ballot });
+}
+
+function failHandOver(state: MultiPaxosState, leading: Leading, { to }: HandOver): void {
+  leading.handOver = undefined;
+  state.outbox.effects.push({ type: 'transfer-failed', to });
 }

@@ -12,11 +12,11 @@ import {
   pump,
   retransmit,
 } from './accept-pipeline.ts';
-import { type AcceptorSet, noAcceptors, withAcceptor } from './acceptor-set.ts';
 import { stopProposing } from './allegiance.ts';
 import { laterSlot, nextSlot } from './ballot.ts';
 import { AcceptanceTally } from './chosen-rule.ts';
 import { advanceHandOver } from './hand-over.ts';
+import { heardOf } from './hearing.ts';
 import { sendHeartbeats } from './heartbeat.ts';
 import { newLeaseBook, renewLease } from './leader-lease.ts';
 import { advanceChosen } from './learner.ts';
@@ -163,11 +163,7 @@ export function onLeaderTick(state: MultiPaxosState, leading: Leading): void {
     if (state.peers.length > 0) state.fitToLeadAtMs = state.nowMs + unfitMs(electionTimeoutMaxMs);
     return;
   }
-  let heard: AcceptorSet = withAcceptor(noAcceptors, state.ordinal);
-  for (const peer of leading.peers.values()) {
-    if (state.nowMs - peer.heardMs < electionTimeoutMaxMs) heard = withAcceptor(heard, peer.ordinal);
-  }
-  if (hasLostItsQuorum(heard, state.quorums)) {
+  if (hasLostItsQuorum(heardOf(state, leading), state.quorums)) {
     stopProposing(state);
     return;
   }

@@ -22,13 +22,14 @@ import {
   noBallot,
   type Slot,
 } from './ballot.ts';
+import { heardOf } from './hearing.ts';
 import { beginToLead } from './leader.ts';
 import { learnChosen } from './learner.ts';
 import type { CanvassReply, HandOverMessage, MultiPaxosMessage, Nack, Promised } from './message.ts';
 import { diskSilenceMs, markOfThisStep, send, sendOnceDurable } from './outbox.ts';
 import { isPhase1Quorum } from './phase-quorums.ts';
 import { notePeerGone } from './quiescence.ts';
-import { canvassSucceeded } from './stability.ts';
+import { canBeSucceeded, canvassSucceeded } from './stability.ts';
 import { type Canvassing, idle, type MultiPaxosState, ordinalOf, type Preparing } from './state.ts';
 import { ReportedValues } from './value-adoption.ts';
 
@@ -185,12 +186,21 @@ function leadIfPromised(state: MultiPaxosState, preparing: Preparing): void {
   if (isPhase1Quorum(preparing.promisedBy, state.quorums)) beginToLead(state, preparing);
 }
 
-/** Somebody has promised a higher ballot: this one can choose nothing against it any more. */
-export function onNack(state: MultiPaxosState, message: Nack): void {
+/**
+ * An acceptor has promised a higher ballot: it accepts nothing of this one any more. A leader makes way for a ballot
+ * that all can obey, if there are enough to elect; otherwise its quorum goes on without that acceptor.
+ */
+export function onNack(state: MultiPaxosState, from: NodeId, message: Nack): void {
   noteBallot(state, message.promised);
   const { proposer } = state;
   if (proposer.phase !== 'preparing' && proposer.phase !== 'leading') return;
-  if (message.ballot === proposer.ballot && message.promised > proposer.ballot) stopProposing(state);
+  if (message.ballot !== proposer.ballot || message.promised <= proposer.ballot) return;
+  const ordinal = ordinalOf(state, from);
+  if (proposer.phase === 'leading' && ordinal !== undefined) {
+    const present = withAcceptor(heardOf(state, proposer), ordinal);
+    if (!canBeSucceeded(present, state.quorums)) return;
+  }
+  stopProposing(state);
 }
 
 /** The thread of `peer` has ended. If it led, its followers need not wait for its silence. */

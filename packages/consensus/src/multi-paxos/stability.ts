@@ -54,6 +54,14 @@ export function hasLostItsQuorum(heard: AcceptorSet, quorums: PhaseQuorums): boo
 }
 
 /**
+ * Whether anybody could follow a leader that lets go: with a small `acceptQuorum` a leader may serve among fewer
+ * acceptors than it takes to elect. It keeps the lead then, whoever asks for it.
+ */
+export function canBeSucceeded(heard: AcceptorSet, quorums: PhaseQuorums): boolean {
+  return canElectAndChoose(heard, quorums);
+}
+
+/**
  * How long a leader that let go because of its disk leaves it to the others to stand: long enough for one of
  * them to miss it and to win, or a disk that stalls now and then would win again each time.
  */

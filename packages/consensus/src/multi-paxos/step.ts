@@ -161,7 +161,7 @@ function onMessage(state: MultiPaxosState, from: NodeId, message: MultiPaxosMess
       onPromise(state, from, message);
       return;
     case 'nack':
-      onNack(state, message);
+      onNack(state, from, message);
       return;
     case 'accepted':
       onAccepted(state, from, message);

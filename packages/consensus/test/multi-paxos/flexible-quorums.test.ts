@@ -1,4 +1,5 @@
 /** Uneven quorums at work: who may go on, and who may take over. [FlexiblePaxos] */
+import type { NodeId } from '@quorate/core';
 import { describe, expect, test } from 'vitest';
 import { ProtocolCluster } from '../../src/conformance/cluster.ts';
 import type { MultiPaxosMessage } from '../../src/multi-paxos/message.ts';
@@ -34,6 +35,62 @@ describe('two of five choose, four elect', () => {
     expect(cluster.committedTexts('n1')).toEqual([]);
     expect(cluster.readOutcome(read)).toBe('refused');
     expect(cluster.status('n1').role).not.toBe('leader');
+  });
+
+  test('a leader among too few to elect another keeps the lead that it is asked to hand over', () => {
+    const cluster = clusterOf(5, 2);
+    cluster.elect('n1');
+    cluster.crash('n4');
+    cluster.crash('n5');
+    cluster.run(1_000);
+    const failed: unknown[] = [];
+    cluster.onEffect = (_, effect) => {
+      if (effect.type === 'transfer-failed') failed.push(effect);
+    };
+    cluster.input('n1', { type: 'transfer', to: 'n2' as NodeId });
+    cluster.run(1_000);
+    expect(failed).toEqual([{ type: 'transfer-failed', to: 'n2' }]);
+    expect(cluster.propose('n1', 'x').type).toBe('accepted');
+    cluster.run(50);
+    expect(cluster.committedTexts('n1')).toEqual(['x']);
+    cluster.restart('n4');
+    cluster.run(200);
+    cluster.input('n1', { type: 'transfer', to: 'n2' as NodeId });
+    expect(cluster.runUntil(() => cluster.leader() === 'n2', 300)).toBe(true);
+  });
+
+  test('a member that comes back with a higher promise deposes no leader whom nobody could follow', () => {
+    const cluster = clusterOf(5, 2);
+    cluster.elect('n1');
+    // n4 promises itself a ballot of its own, and loses power before anybody hears of it.
+    cluster.hold = ({ message, from }) => message.type === 'prepare' && from === 'n4';
+    cluster.crash('n1');
+    for (const name of ['n2', 'n3', 'n5']) cluster.node(name).ticking = false;
+    expect(cluster.runUntil(() => cluster.status('n4').role === 'candidate', 5_000)).toBe(true);
+    cluster.run(20);
+    cluster.crash('n4');
+    cluster.dropHeld();
+    cluster.hold = () => false;
+    for (const name of ['n2', 'n3', 'n5']) cluster.node(name).ticking = true;
+    cluster.restart('n1');
+    cluster.elect('n2');
+    cluster.crash('n3');
+    cluster.crash('n5');
+    cluster.run(2_000);
+    cluster.restart('n4');
+    cluster.run(5_000);
+    expect(cluster.leader()).toBe('n2');
+    cluster.propose('n2', 'x');
+    cluster.run(50);
+    expect(cluster.committedTexts('n2')).toEqual(['x']);
+    // With a fourth there are enough to elect: all come to obey one ballot.
+    cluster.restart('n3');
+    expect(
+      cluster.runUntil(
+        () => cluster.leader() !== undefined && cluster.committedTexts('n4').includes('x'),
+        5_000,
+      ),
+    ).toBe(true);
   });
 
   test('three of five elect nobody, four do', () => {
