@@ -79,8 +79,7 @@ const spareBatchesMax = 2;
  * The log of one node, for all its groups. It belongs to one process: the caller holds the directory's lock.
  */
 export class WriteAheadLog {
-  /** What the log held when it was opened, one per (group, epoch), sorted. */
-  readonly recovered: readonly RecoveredLog[];
+  #recovered: readonly RecoveredLog[];
   /** What was cut off the end of the log when it was opened; undefined when its last commit was whole. */
   readonly torn: TornTail | undefined;
   readonly #floors = new EpochFloors();
@@ -134,7 +133,7 @@ export class WriteAheadLog {
   }
 
   private constructor(options: WriteAheadLogOptions, writer: SegmentWriter, recovery: RecoveryResult) {
-    this.recovered = recovery.logs;
+    this.#recovered = recovery.logs;
     this.torn = recovery.torn;
     for (const forgotten of recovery.catalog.forgotten()) this.#floors.raise(forgotten);
     this.#writer = writer;
@@ -143,6 +142,16 @@ export class WriteAheadLog {
     this.#batchBytesMax = Math.min(batchBytesMax, segmentBytes * batchPartMax);
     this.#clock = options.clock;
     this.#onFailure = options.onFailure;
+  }
+
+  /** What the log held when it was opened, one per (group, epoch), sorted. */
+  get recovered(): readonly RecoveredLog[] {
+    return this.#recovered;
+  }
+
+  /** Whoever needed it has it: the entries among it are not to be held for as long as the log is open. */
+  forgetRecovered(): void {
+    this.#recovered = [];
   }
 
   /**

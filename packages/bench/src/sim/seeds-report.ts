@@ -16,6 +16,8 @@ export function describeSeeds(result: SeedsResult, firstSeed: number): string {
     `  reads: ${levels.join(', ')}; stale, as they may be: ` +
       `${staleReads.session} session, ${staleReads.eventual} eventual, ` +
       `${readsBehindSession.eventual} of these behind their own session`,
+    `  histories whose order was searched for in vain: ${result.historiesUnjudged}; every answer was held against the ` +
+      'order of application',
     `  leader changes: ${result.leaderChanges}, at least ${result.leaderChangesLeast} a seed`,
     `  epochs: ${orders.made} changes, ${orders.swaps} of the algorithm, ${orders.joined} with a node that joined, ` +
       `${orders.left} with one that left, ${orders.readmitted} with one readmitted on a blank disk, ` +

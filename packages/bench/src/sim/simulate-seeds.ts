@@ -39,6 +39,8 @@ export interface SeedsResult {
   readonly staleReads: SimulationResult['staleReads'];
   readonly readsBehindSession: SimulationResult['readsBehindSession'];
   readonly orders: SimulationResult['orders'];
+  /** Seeds that passed, though the search for an order of their whole history gave up. */
+  readonly historiesUnjudged: number;
 }
 
 const youngMegabytes = 64;
@@ -127,5 +129,6 @@ function summarize(
     staleReads: addCounts(finished.map(({ staleReads }) => staleReads)),
     readsBehindSession: addCounts(finished.map(({ readsBehindSession }) => readsBehindSession)),
     orders: addCounts(finished.map(({ orders }) => orders)),
+    historiesUnjudged: sum((one) => Number(one.violation === undefined && !one.isHistoryJudged)),
   };
 }

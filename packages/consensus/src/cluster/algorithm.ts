@@ -31,13 +31,23 @@ export async function loadProtocol(algorithm: string): Promise<Protocol<unknown,
     });
   }
   const candidate = loaded.default as Partial<Protocol<unknown, unknown>> | undefined;
-  if (typeof candidate?.step === 'function' && typeof candidate.start === 'function') {
-    return candidate as Protocol<unknown, unknown>;
-  }
-  throw new CodedError('ERR_MODULE_INVALID', `${algorithm}: the default export is not a protocol`, {
-    module: algorithm,
-  });
+  const missing = protocolFunctions.filter((name) => typeof candidate?.[name] !== 'function');
+  if (missing.length === 0) return candidate as Protocol<unknown, unknown>;
+  const why = `the default export is not a protocol: it has no function ${missing.join(', ')}`;
+  throw new CodedError('ERR_MODULE_INVALID', `${algorithm}: ${why}`, { module: algorithm, missing });
 }
+
+/** What every protocol has. One that lacked some would be missed only when the epoch before has ended. */
+const protocolFunctions = [
+  'start',
+  'step',
+  'status',
+  'foundingHardState',
+  'committedFrom',
+  'encodeMessage',
+  'decodeMessage',
+  'inspect',
+] as const satisfies readonly (keyof Protocol<unknown, unknown>)[];
 
 function isModuleUrl(text: string): boolean {
   return text.startsWith('file:') && URL.canParse(text);

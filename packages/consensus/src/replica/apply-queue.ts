@@ -65,6 +65,11 @@ export class ApplyQueue {
     this.#slice();
   }
 
+  /** Nothing that waits is to be applied any more. */
+  dropWaiting(): void {
+    this.#clear();
+  }
+
   stop(): void {
     this.#activity = 'stopped';
     this.#clear();

@@ -3,8 +3,8 @@
  * state machine whose commands its log holds.
  *
  * It is the first record that a replica writes, and it is written anew with every epoch that the replica
- * enters: from then on it neither votes nor acknowledges in an earlier one. On a restart the charter wins over
- * what the options say, because the log behind it was written under it.
+ * enters. What it still says in the epoch before, to those who lack the end of that, decides nothing any more. On a
+ * restart the charter wins over what the options say, because the log behind it was written under it.
  */
 import { anything, CodedError, decodeValue, encodeValue, flag, integer, list, tuple } from '@quorate/core';
 import type { LogRecord, WriteAheadLog } from '@quorate/storage';

@@ -22,7 +22,7 @@ import { EpochRun, type RunEffect } from './epoch-run.ts';
 import type { ReplicaMessage } from './message.ts';
 
 export interface StartProtocolOptions {
-  readonly epoch: Epoch;
+  readonly epoch: Pick<Epoch, 'members' | 'acceptQuorum'>;
   readonly protocol: Protocol<unknown, unknown>;
   readonly recovered: RecoveredState;
   readonly isAppointed: boolean;
@@ -254,14 +254,13 @@ export class Epochs {
     const { node, diskId, protocolFor, failed } = this.#parts;
     this.#isMoving = true;
     const standing = standingIn(next, { node, diskId, before: this.#run.standing });
-    protocolFor(next, standing).then(
-      (protocol) => {
+    protocolFor(next, standing)
+      .then((protocol) => {
         if (this.#isStopped) return;
         this.#trail = trail;
         this.#writeCharter({ next, standing, begin, before, protocol });
-      },
-      (error: unknown) => failed(error),
-    );
+      })
+      .catch(failed);
   }
 
   /** One append: after a crash there is all of it or none. */
@@ -272,7 +271,7 @@ export class Epochs {
     readonly before: readonly LogRecord[];
     readonly protocol: Protocol<unknown, unknown>;
   }): void {
-    const { node, group, log, startProtocol } = this.#parts;
+    const { node, group, log, startProtocol, failed } = this.#parts;
     const { next, standing, begin, before, protocol } = move;
     const { snapshot } = begin;
     const epoch = next.number;
@@ -288,7 +287,13 @@ export class Epochs {
       const isFirstHour = begin.reign === 0;
       const isAppointed = standing === 'voter' && next.appointed === node && isFirstHour;
       const recovered = { hardState, snapshot, entries: [] };
-      const state = startProtocol({ epoch: next, protocol, recovered, isAppointed });
+      let state: unknown;
+      try {
+        state = startProtocol({ epoch: next, protocol, recovered, isAppointed });
+      } catch (error) {
+        // It would wait for ever on its way: neither in the epoch before, nor in this one.
+        return failed(error);
+      }
       this.#enter(this.#newRun(next, standing, protocol, state));
     });
   }

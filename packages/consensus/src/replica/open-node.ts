@@ -105,6 +105,7 @@ export async function openNode(
     );
     // Before all are open the opening can be over in one way only: by a failure.
     await Promise.race([Promise.all(all), opening.over]);
+    store.log.forgetRecovered();
     await store.establish();
   } catch (error) {
     opening.fail(error);

@@ -4,16 +4,24 @@
  * The order is the argument for its safety: the charter first, then the snapshot that the log counts from, and
  * only then the protocol, which knows its promises before it hears its first message.
  */
-import { type ActorContext, type ActorRef, type Address, messageOf, type NodeId } from '@quorate/core';
+import {
+  type ActorContext,
+  type ActorRef,
+  type Address,
+  invariant,
+  messageOf,
+  type NodeId,
+} from '@quorate/core';
 import type { WriteAheadLog } from '@quorate/storage';
 import { learnerOn } from '../learner/learner.ts';
-import type { LogIndex, Protocol } from '../protocol.ts';
+import type { LogIndex, Protocol, Reign } from '../protocol.ts';
 import type { StateMachineDefinition } from '../state-machine.ts';
 import { type Charter, charterRecord, recoverCharter, requireMachineVersion } from './charter.ts';
 import { leaseMsFor } from './clock-bound.ts';
 import type { Epoch, NextEpoch } from './epoch.ts';
 import { Epochs, type StartProtocolOptions } from './epochs.ts';
 import { firstTurnMs } from './first-turn.ts';
+import type { EpochChange } from './message.ts';
 import type { NodeStore } from './node-store.ts';
 import { recoverState } from './recover-state.ts';
 import { Replica } from './replica.ts';
@@ -131,7 +139,7 @@ export async function openReplica(
         protocol,
         protocolState,
       ),
-    tryAlgorithm: options.loadProtocol,
+    tryAlgorithm: (change) => tryToBegin(context, options, change),
   });
   return {
     group,
@@ -172,6 +180,27 @@ function written(log: WriteAheadLog, group: number, charter: Charter): Promise<v
   return new Promise((resolve) => {
     log.append([charterRecord(group, charter)], resolve);
   });
+}
+
+/**
+ * Begins an epoch with `change` for nobody: a protocol that throws at that would end the cluster once the STOP is
+ * chosen, and here it refuses the change.
+ */
+async function tryToBegin(
+  context: ActorContext,
+  options: OpenReplicaOptions,
+  { algorithm, acceptQuorum, members }: EpochChange,
+): Promise<void> {
+  const protocol = await options.loadProtocol(algorithm);
+  const [appointed] = members;
+  invariant(appointed !== undefined, 'an epoch has members');
+  const noIndex = 0 as LogIndex;
+  const noReign = 0 as Reign;
+  const hardState = protocol.foundingHardState({ members, appointed, base: noIndex, reign: noReign });
+  const recovered = { hardState, snapshot: { index: noIndex, reign: noReign }, entries: [] };
+  const epoch = { members, acceptQuorum };
+  const isAppointed = context.node === appointed;
+  if (members.includes(context.node)) startIn(context, options, { epoch, protocol, recovered, isAppointed });
 }
 
 function startIn(

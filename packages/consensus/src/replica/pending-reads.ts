@@ -47,7 +47,15 @@ export class PendingReads {
   /** Asked of the protocol, or of the leader, by read number. */
   readonly #unconfirmed = new Map<number, Unconfirmed>();
   #confirmed: Confirmed[] = [];
-  #lastNumber = 0;
+  #lastNumber: number;
+
+  /**
+   * @param firstNumber drawn anew in each life: the leader's answer to a question of a former one may still be under
+   * way, and must not be taken for the answer to a question that was asked later
+   */
+  constructor(firstNumber: number) {
+    this.#lastNumber = firstNumber - 1;
+  }
 
   /** @returns the number under which the protocol will speak of this read */
   ask(read: PendingRead, nowMs: number): number {
@@ -109,6 +117,15 @@ export class PendingReads {
   seal(next: Epoch): void {
     const voided = this.#confirmed.filter((read) => read.isLinearizable && !mayServeRead(read, next));
     this.#confirmed = this.#confirmed.filter((read) => !voided.includes(read));
+    for (const { read, askedAtMs } of voided) this.ask(read, askedAtMs);
+  }
+
+  /**
+   * Epochs were skipped: where the one ended in which a read was confirmed, nobody here knows. All are asked anew.
+   */
+  skipped(): void {
+    const voided = this.#confirmed.filter((read) => read.isLinearizable);
+    this.#confirmed = this.#confirmed.filter((read) => !read.isLinearizable);
     for (const { read, askedAtMs } of voided) this.ask(read, askedAtMs);
   }
 

@@ -26,6 +26,8 @@ export interface ReadDeskParts {
   readonly send: (to: NodeId, message: ReplicaMessage) => void;
   /** A read that has no confirmation by then is refused: what would have confirmed it may be lost. */
   readonly patienceMs: number;
+  /** Number of the first read that a leader is asked about, drawn anew in each life. */
+  readonly firstRead: number;
 }
 
 /**
@@ -38,10 +40,11 @@ type Read = ReplicaMessage & { readonly type: 'read' };
 
 export class ReadDesk {
   readonly #parts: ReadDeskParts;
-  readonly #reads = new PendingReads();
+  readonly #reads: PendingReads;
 
   constructor(parts: ReadDeskParts) {
     this.#parts = parts;
+    this.#reads = new PendingReads(parts.firstRead);
   }
 
   /** A client's queries. */
@@ -115,6 +118,11 @@ export class ReadDesk {
   /** The present epoch has ended: what it confirmed beyond its end does not hold. */
   seal(next: Epoch): void {
     this.#reads.seal(next);
+  }
+
+  /** The replica leaves its epoch for a later one, perhaps over others. */
+  skipped(): void {
+    this.#reads.skipped();
   }
 
   /** The replica speaks in another epoch: what waits is asked there. */

@@ -21,8 +21,8 @@ export interface ReconfigurationParts {
   readonly nowMs: () => number;
   /** A learner that has not asked for so long is not there. */
   readonly learnerSilentMs: number;
-  /** Resolves when this node could run the algorithm. @throws CodedError ERR_MODULE_INVALID */
-  readonly tryAlgorithm: (algorithm: string) => Promise<unknown>;
+  /** Resolves when this node could run the epoch's algorithm; rejects with what keeps it from that. */
+  readonly tryAlgorithm: (change: EpochChange) => Promise<unknown>;
   /** From here on the epoch serves no lease, takes no proposals, and is on its way to `next`. */
   readonly propose: (asker: Asker, next: NextEpoch) => void;
 }
@@ -84,7 +84,7 @@ export class Reconfiguration {
     this.#pending = begun;
     // One that is renewed may have learned on another disk until a moment ago: what counts is said from here on.
     for (const node of change.renewed) this.#learners.delete(node);
-    this.#parts.tryAlgorithm(change.algorithm).then(
+    this.#parts.tryAlgorithm(change).then(
       () => {
         begun.isRunnable = true;
         this.#proposeIfReady();

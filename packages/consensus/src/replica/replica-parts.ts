@@ -2,6 +2,7 @@
 import type { ActorRef, Clock, NodeId, Random } from '@quorate/core';
 import type { SnapshotStore, WriteAheadLog } from '@quorate/storage';
 import type { Epochs, EpochsParts } from './epochs.ts';
+import type { EpochChange } from './message.ts';
 import type { ReplicatedState } from './replicated-state.ts';
 import type { SnapshotPlace } from './snapshot-keeper.ts';
 
@@ -40,5 +41,5 @@ export interface ReplicaParts {
       'send' | 'carryOut' | 'entered' | 'speakFirst' | 'asked' | 'bringAlong' | 'failed'
     >,
   ) => Epochs;
-  readonly tryAlgorithm: (algorithm: string) => Promise<unknown>;
+  readonly tryAlgorithm: (change: EpochChange) => Promise<unknown>;
 }

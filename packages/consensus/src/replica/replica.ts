@@ -10,6 +10,7 @@ import {
   CodedError,
   type ErrorCode,
   errorToData,
+  invariant,
   type NodeId,
 } from '@quorate/core';
 import type { ProtocolStatus } from '../protocol.ts';
@@ -69,7 +70,8 @@ export class Replica {
         const epoch = outcome.type === 'sealed' ? outcome.next.number - 1 : state.epoch.number;
         this.#keeper.applied({ epoch, index: entry.index, reign: entry.reign }, entry.payload.byteLength);
         this.#proposals.applied(outcome, entry.index);
-        if (outcome.type === 'sealed') this.#sealed(outcome.next);
+        if (outcome.type === 'sealed') return this.#sealed(outcome.next);
+        invariant(epoch === this.#epochs.run.epoch.number, 'nothing behind a STOP is applied in its epoch');
       },
       readable: () => this.#readable(),
       failed: (error) => this.fail(error),
@@ -129,6 +131,7 @@ export class Replica {
       heldBytesMax: parts.uncommittedBytesMax,
     });
     this.#reads = new ReadDesk({
+      firstRead: 1 + parts.random.below(2 ** 32) * 2 ** 20,
       node,
       group: parts.group,
       clock,
@@ -148,6 +151,7 @@ export class Replica {
       bringAlong: (peer, epoch) => this.#exchange.sendTo(peer, epoch),
       failed: (error) => this.fail(error),
     });
+    this.#followRestored();
   }
 
   /** For checkers: the epoch before as long as it is served, and the present one. */
@@ -201,7 +205,6 @@ export class Replica {
     this.#exchange.tick();
     this.#reconfiguration.tick();
     this.#reads.tick();
-    this.#followState();
   }
 
   /** The thread of `peer` has ended. */
@@ -244,7 +247,7 @@ export class Replica {
   fail(error: unknown): void {
     if (this.#isStopped) return;
     const { code, message } = errorToData(error);
-    this.#failure = { code: code as ErrorCode, message: message.slice(0, 2_000) };
+    this.#failure = { code: code as ErrorCode, message };
     this.#halt();
     this.#proposals.orphan();
     this.#proposals.release();
@@ -412,14 +415,17 @@ export class Replica {
   #readable(): void {
     this.#reads.serve();
     this.#keeper.takeIfDue();
-    this.#followState();
   }
 
-  /** A snapshot that was taken at a STOP brings the next epoch with it, received or found at the start. */
-  #followState(): void {
+  /**
+   * A snapshot that was taken at a STOP brings the next epoch with it, received or found at the start. What is chosen
+   * behind the STOP in the present one is never applied, and some of it may wait already.
+   */
+  #followRestored(): void {
     const { epoch } = this.#parts.state;
-    if (!this.#applyQueue.isReadable) return;
-    if (epoch.number === this.#epochs.run.epoch.number + 1 && !this.#epochs.isMoving) this.#sealed(epoch);
+    if (epoch.number !== this.#epochs.run.epoch.number + 1 || this.#epochs.isMoving) return;
+    this.#applyQueue.dropWaiting();
+    this.#sealed(epoch);
   }
 
   // --- snapshots --------------------------------------------------------------------------------
@@ -429,14 +435,17 @@ export class Replica {
     if (this.#isStopped) return;
     const place = { epoch, ...last };
     this.#epochs.leave();
+    this.#reads.skipped();
     this.#reconfiguration.ended();
     this.#transfer.ended(undefined);
     this.#proposals.orphan();
     this.#keeper.countsFrom(place);
     this.#applyQueue.install(place, () => {
-      const arrived = this.#parts.state.epoch;
-      this.#reads.seal(arrived);
-      this.#epochs.arriveAt(arrived, { epoch, ...last, knownReign: reign > last.reign ? reign : last.reign });
+      this.#epochs.arriveAt(this.#parts.state.epoch, {
+        epoch,
+        ...last,
+        knownReign: reign > last.reign ? reign : last.reign,
+      });
     });
   }
 
@@ -451,7 +460,7 @@ export class Replica {
       run.durable(effect);
       this.#keeper.prune(place);
     });
-    this.#applyQueue.install(place);
+    this.#applyQueue.install(place, () => this.#followRestored());
   }
 
   // --- the rest ---------------------------------------------------------------------------------

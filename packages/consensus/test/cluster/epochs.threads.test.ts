@@ -169,7 +169,18 @@ describe.each(algorithms)('from %s', (algorithm) => {
     await expect(cluster.reconfigure({ algorithm: 'file:///none.mjs' }, patient)).rejects.toMatchObject({
       code: 'ERR_MODULE_INVALID',
     });
+    for (const [name, complaint] of [
+      ['half', 'it has no function status, foundingHardState'],
+      ['cannot-begin', 'it does not begin so so'],
+    ]) {
+      const url = new URL(`./protocols/${name}.mjs`, import.meta.url).href;
+      await expect(cluster.reconfigure({ algorithm: url }, patient)).rejects.toMatchObject({
+        code: 'ERR_MODULE_INVALID',
+        message: expect.stringContaining(complaint as string),
+      });
+    }
     expect(cluster.status()).toMatchObject({ algorithm, epoch: 1, members: ['a', 'b', 'c'] });
+    await cluster.propose('still here', patient);
     // What is so already needs no new epoch.
     expect(await cluster.reconfigure({ algorithm }, patient)).toBe(1);
   });

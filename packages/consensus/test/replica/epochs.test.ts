@@ -98,7 +98,7 @@ function setUp({ epoch = firstEpoch, standing = 'voter', trail = [] }: Begin = {
       protocolFor: async (_, as) => protocol(as),
       startProtocol: (options) => {
         started.push(options);
-        return state(options.epoch, options.recovered.hardState === undefined ? 'learner' : 'voter');
+        return state(options.epoch as Epoch, options.recovered.hardState === undefined ? 'learner' : 'voter');
       },
       send: (to: NodeId, message: ReplicaMessage) =>
         void sent.push(`${message.type} to ${to}${'epoch' in message ? ` of ${message.epoch}` : ''}`),

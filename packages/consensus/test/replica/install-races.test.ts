@@ -1,8 +1,10 @@
 /** Snapshots installed faster than the log syncs, or than the state restores: no file goes that is still needed. */
+
+import type { NodeId } from '@quorate/core';
 import { SnapshotStore, WriteAheadLog } from '@quorate/storage';
 import { expect, test } from 'vitest';
-import type { LogIndex, Reign } from '../../src/protocol.ts';
-import { encodeOpen } from '../../src/replica/payload.ts';
+import type { Entry, LogIndex, Reign } from '../../src/protocol.ts';
+import { encodeOpen, encodeStop } from '../../src/replica/payload.ts';
 import { ReplicatedState } from '../../src/replica/replicated-state.ts';
 import { restoreSnapshot } from '../../src/replica/restore-snapshot.ts';
 import { firstEpoch } from './first-epoch.ts';
@@ -81,4 +83,48 @@ test('installs that wait for a slow restore do not fail for files that a later o
   await settled();
   expect(failures).toEqual([]);
   expect(state.appliedIndex).toBe(40);
+});
+
+const entryAt = (index: number, payload: Uint8Array): Entry => ({
+  index: index as LogIndex,
+  reign: 1 as Reign,
+  timeMs: 0,
+  payload,
+});
+
+/** A state that has applied the STOP of the first epoch, at 3. */
+function stateAtStop(): ReplicatedState {
+  const state = new ReplicatedState(machine, firstEpoch);
+  const next = { ...firstEpoch, number: 2, appointed: 'a' as NodeId };
+  state.apply(entryAt(1, encodeOpen(undefined, 'one')));
+  state.apply(entryAt(2, encodeOpen(undefined, 'two')));
+  expect(state.apply(entryAt(3, encodeStop(next, 'stop')))).toMatchObject({ type: 'sealed' });
+  return state;
+}
+
+const behindTheStop = entryAt(4, encodeOpen(undefined, 'behind the STOP'));
+
+test('what is chosen behind a STOP is not applied when the STOP comes in a snapshot', async () => {
+  const { replica, snapshots, pending, state, failures } = await scriptedReplica();
+  const writer = await snapshots.create({ group: 0, epoch: 1, index: 3, reign: 1 });
+  for await (const chunk of stateAtStop().snapshot()) await writer.append(chunk);
+  await writer.commit();
+  const snapshot = { index: 3 as LogIndex, reign: 1 as Reign };
+  pending.push({ type: 'install', mark: 1, snapshot, discardsLog: false, thenSend: [] });
+  pending.push({ type: 'committed', entries: [behindTheStop] });
+  replica.tick();
+  await settled();
+  expect(failures).toEqual([]);
+  expect(state).toMatchObject({ appliedIndex: 3, epoch: { number: 2, base: 3 } });
+  expect(replica.run.epoch.number).toBe(2);
+});
+
+test('what is chosen behind a STOP is not applied when the STOP is in the state that is found at the start', async () => {
+  const { replica, pending, state, failures } = await scriptedReplica(stateAtStop());
+  pending.push({ type: 'committed', entries: [behindTheStop] });
+  replica.tick();
+  await settled();
+  expect(failures).toEqual([]);
+  expect(state.appliedIndex).toBe(3);
+  expect(replica.run.epoch.number).toBe(2);
 });

@@ -55,6 +55,7 @@ function setUp() {
     leaderHint: () => is.leader,
     send: (to, message) => void sent.push({ to, message }),
     patienceMs,
+    firstRead: 1,
   });
   const client = recordingClient();
   const read = (

@@ -36,8 +36,9 @@ function setUp(epoch: Epoch = firstEpoch) {
     appliedIndex: () => at.commitIndex as LogIndex,
     nowMs: () => at.nowMs,
     learnerSilentMs: 300,
-    tryAlgorithm: async (algorithm) => {
-      if (algorithm === 'broken') throw new CodedError('ERR_MODULE_INVALID', 'it is broken', {});
+    tryAlgorithm: async ({ algorithm }) => {
+      if (algorithm === 'broken')
+        throw new CodedError('ERR_MODULE_INVALID', `it is broken ${'so '.repeat(5_000)}`, {});
     },
     propose: (asker, next) => void proposed.push({ asker, next }),
   });

@@ -55,7 +55,8 @@ const clock: Clock = {
 
 const timing = { heartbeatMs: 50, electionTimeoutMs: [150, 300] } as const;
 
-export async function scriptedReplica() {
+/** @param state what was found at the start */
+export async function scriptedReplica(state = new ReplicatedState(machine, firstEpoch)) {
   const is: { role: Role } = { role: 'follower' };
   const blocked = { paths: [] as { pattern: RegExp; kind: string }[], waiting: [] as (() => void)[] };
   const memory = new MemoryFileSystem({
@@ -78,7 +79,6 @@ export async function scriptedReplica() {
   const snapshots = await SnapshotStore.open({ fileSystem, directory: '/snapshots' });
   const pending: Effect<unknown>[] = [];
   const failures: unknown[] = [];
-  const state = new ReplicatedState(machine, firstEpoch);
   const protocol = scripted(pending, is);
   const replica = new Replica({
     node: 'a' as NodeId,

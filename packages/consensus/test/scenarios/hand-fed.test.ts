@@ -263,7 +263,7 @@ function stopEndsItsOwnEpoch(): void {
  * by members of whom most are in the next epoch already, and have chosen more there.
  */
 function confirmedBeyondTheEnd(): void {
-  const reads = new PendingReads();
+  const reads = new PendingReads(1);
   const asker = { client: {} as ActorRef, request: 1 };
   const read = { type: 'client', asker, queries: [], mayUseLease: false } as const;
   reads.confirm(reads.ask(read, 0), 6 as LogIndex);
