@@ -12,6 +12,7 @@ import { Command } from 'commander';
 import { describeContext } from '../machine.ts';
 import { choice, listOf } from '../options.ts';
 import { startProgress } from '../progress.ts';
+import type { ResultContext } from '../result.ts';
 import { requireWritable, writeJsonFile } from '../result-file.ts';
 import { listScenarios, playScenarios } from '../sim/play-scenarios.ts';
 import { describeFailure, describeSeeds } from '../sim/seeds-report.ts';
@@ -103,9 +104,10 @@ function given<Name extends keyof SimulationOptions>(
 
 async function runSim(flags: SimFlags): Promise<void> {
   if (flags.scenario === 'list') return listScenarios();
+  const context = describeContext(process.argv.slice(2));
   if (flags.json !== undefined) requireWritable('--json', flags.json);
   if (flags.trace !== undefined) requireWritable('--trace', flags.trace);
-  if (flags.scenario !== undefined) return runScenarios(flags.scenario, flags);
+  if (flags.scenario !== undefined) return runScenarios(flags.scenario, flags, context);
   const progress = startProgress();
   const simulation: SeedsOptions['simulation'] = {
     operations: flags.operations,
@@ -143,13 +145,12 @@ async function runSim(flags: SimFlags): Promise<void> {
   for (const result of results) console.log(describeSeeds(result, flags.seed));
   if (flags.trace !== undefined && last !== undefined) writeFileSync(flags.trace, last.trace);
   if (flags.json !== undefined) {
-    const context = describeContext(process.argv.slice(2));
     writeJsonFile(flags.json, { ...context, firstSeed: flags.seed, results: results.map(withoutTraces) });
   }
   if (results.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
 }
 
-async function runScenarios(name: string, flags: SimFlags): Promise<void> {
+async function runScenarios(name: string, flags: SimFlags, context: ResultContext): Promise<void> {
   const { algorithm, rewrite, plant, json } = flags;
   const results = await playScenarios({
     name,
@@ -157,8 +158,7 @@ async function runScenarios(name: string, flags: SimFlags): Promise<void> {
     rewrites: rewrite,
     ...(plant === undefined ? {} : { plantedBug: plant as PlantedBug }),
   });
-  if (json !== undefined)
-    writeJsonFile(json, { ...describeContext(process.argv.slice(2)), scenarios: results });
+  if (json !== undefined) writeJsonFile(json, { ...context, scenarios: results });
   if (results.some(({ passed }) => !passed)) process.exitCode = 1;
 }
 
