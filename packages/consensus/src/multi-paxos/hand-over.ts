@@ -13,7 +13,7 @@
  */
 import type { NodeId } from '@quorate/core';
 import { noSlot, type Slot } from './ballot.ts';
-import { heardOf } from './hearing.ts';
+import { presentOf } from './hearing.ts';
 import { sendHeartbeats } from './heartbeat.ts';
 import { endLease } from './leader-lease.ts';
 import { send } from './outbox.ts';
@@ -65,7 +65,8 @@ export function advanceHandOver(state: MultiPaxosState, leading: Leading): void 
     return;
   }
   if (state.nowMs - handOver.sentAtMs < state.options.heartbeatMs) return;
-  if (!canBeSucceeded(heardOf(state, leading), state.quorums)) return failHandOver(state, leading, handOver);
+  if (!canBeSucceeded(presentOf(state, leading), state.quorums))
+    return failHandOver(state, leading, handOver);
   handOver.sentAtMs = state.nowMs;
   // In this order: once the successor may prepare, nobody may be told anything by lease.
   endLease(leading);

@@ -22,7 +22,7 @@ import {
   noBallot,
   type Slot,
 } from './ballot.ts';
-import { heardOf } from './hearing.ts';
+import { presentOf } from './hearing.ts';
 import { beginToLead } from './leader.ts';
 import { learnChosen } from './learner.ts';
 import type { CanvassReply, HandOverMessage, MultiPaxosMessage, Nack, Promised } from './message.ts';
@@ -197,7 +197,7 @@ export function onNack(state: MultiPaxosState, from: NodeId, message: Nack): voi
   if (message.ballot !== proposer.ballot || message.promised <= proposer.ballot) return;
   const ordinal = ordinalOf(state, from);
   if (proposer.phase === 'leading' && ordinal !== undefined) {
-    const present = withAcceptor(heardOf(state, proposer), ordinal);
+    const present = withAcceptor(presentOf(state, proposer), ordinal);
     if (!canBeSucceeded(present, state.quorums)) return;
   }
   stopProposing(state);

@@ -57,8 +57,8 @@ export function hasLostItsQuorum(heard: AcceptorSet, quorums: PhaseQuorums): boo
  * Whether anybody could follow a leader that lets go: with a small `acceptQuorum` a leader may serve among fewer
  * acceptors than it takes to elect. It keeps the lead then, whoever asks for it.
  */
-export function canBeSucceeded(heard: AcceptorSet, quorums: PhaseQuorums): boolean {
-  return canElectAndChoose(heard, quorums);
+export function canBeSucceeded(present: AcceptorSet, quorums: PhaseQuorums): boolean {
+  return canElectAndChoose(present, quorums);
 }
 
 /**

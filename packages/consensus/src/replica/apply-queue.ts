@@ -120,7 +120,11 @@ export class ApplyQueue {
     this.#activity = 'restoring';
     this.#options.restore(snapshot).then(
       () => {
-        if (this.#activity === 'restoring') installed();
+        try {
+          if (this.#activity === 'restoring') installed();
+        } catch (error) {
+          return this.#options.failed(error);
+        }
         this.#resumeFrom('restoring');
       },
       (error: unknown) => {

@@ -199,19 +199,24 @@ async function tryToBegin(
   const hardState = protocol.foundingHardState({ members, appointed, base: noIndex, reign: noReign });
   const recovered = { hardState, snapshot: { index: noIndex, reign: noReign }, entries: [] };
   const epoch = { members, acceptQuorum };
-  const isAppointed = context.node === appointed;
-  if (members.includes(context.node)) startIn(context, options, { epoch, protocol, recovered, isAppointed });
+  // Who is not among the members tries it in the place of one.
+  const self = members.includes(context.node) ? context.node : appointed;
+  const start = { epoch, protocol, recovered, isAppointed: self === appointed };
+  const { role } = protocol.status(startIn(context, options, start, self));
+  if (!['leader', 'candidate', 'follower'].includes(role))
+    throw new Error(`${algorithm}: what start() gives has no status`);
 }
 
 function startIn(
   context: ActorContext,
   { tuning, quiesces }: OpenReplicaOptions,
   { epoch, protocol, recovered, isAppointed, firstTurnMs }: StartProtocolOptions,
+  self = context.node,
 ): unknown {
   const { electionTimeoutMs, heartbeatMs, appendBytesMax, appendsInFlightMax, uncommittedBytesMax } = tuning;
   return protocol.start(
     {
-      self: context.node,
+      self,
       members: epoch.members,
       electionTimeoutMs,
       heartbeatMs,

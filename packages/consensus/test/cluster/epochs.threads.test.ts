@@ -172,12 +172,16 @@ describe.each(algorithms)('from %s', (algorithm) => {
     for (const [name, complaint] of [
       ['half', 'it has no function status, foundingHardState'],
       ['cannot-begin', 'it does not begin so so'],
+      ['begins-later', 'has no status'],
     ]) {
       const url = new URL(`./protocols/${name}.mjs`, import.meta.url).href;
-      await expect(cluster.reconfigure({ algorithm: url }, patient)).rejects.toMatchObject({
-        code: 'ERR_MODULE_INVALID',
-        message: expect.stringContaining(complaint as string),
-      });
+      const leader = await leaderOf(cluster);
+      const withoutLeader = ['a', 'b', 'c'].filter((member) => member !== leader);
+      for (const members of [['a', 'b', 'c'], withoutLeader])
+        await expect(cluster.reconfigure({ algorithm: url, members }, patient)).rejects.toMatchObject({
+          code: 'ERR_MODULE_INVALID',
+          message: expect.stringContaining(complaint as string),
+        });
     }
     expect(cluster.status()).toMatchObject({ algorithm, epoch: 1, members: ['a', 'b', 'c'] });
     await cluster.propose('still here', patient);

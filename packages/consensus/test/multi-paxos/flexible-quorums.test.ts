@@ -7,8 +7,22 @@ import { multiPaxos } from '../../src/multi-paxos/multi-paxos.ts';
 
 type State = ReturnType<typeof multiPaxos.start>;
 
-function clusterOf(nodes: number, acceptQuorum: number): ProtocolCluster<State, MultiPaxosMessage> {
-  return new ProtocolCluster({ protocol: multiPaxos, nodes, options: { acceptQuorum } });
+function clusterOf(
+  nodes: number,
+  acceptQuorum: number,
+  options: { readonly quiesces?: boolean } = {},
+): ProtocolCluster<State, MultiPaxosMessage> {
+  return new ProtocolCluster({ protocol: multiPaxos, nodes, options: { acceptQuorum, ...options } });
+}
+
+/** Those that are left know of `gone`, as their nodes or their threads' ends tell it. */
+function hearOfTheEnd(
+  cluster: ReturnType<typeof clusterOf>,
+  left: readonly string[],
+  gone: readonly string[],
+  type: 'peer-silent' | 'peer-down',
+): void {
+  for (const name of left) for (const peer of gone) cluster.input(name, { type, peer: peer as NodeId });
 }
 
 describe('two of five choose, four elect', () => {
@@ -57,6 +71,32 @@ describe('two of five choose, four elect', () => {
     cluster.run(200);
     cluster.input('n1', { type: 'transfer', to: 'n2' as NodeId });
     expect(cluster.runUntil(() => cluster.leader() === 'n2', 300)).toBe(true);
+  });
+
+  test('also one that has rested with two of them gone, and is woken by the order', () => {
+    const cluster = clusterOf(5, 2, { quiesces: true });
+    cluster.elect('n1');
+    cluster.propose('n1', 'x');
+    cluster.run(200);
+    for (const name of ['n4', 'n5']) cluster.crash(name);
+    cluster.run(400);
+    hearOfTheEnd(cluster, ['n1', 'n2', 'n3'], ['n4', 'n5'], 'peer-silent');
+    cluster.run(3_000);
+    expect(cluster.status('n1')).toMatchObject({ role: 'leader', rests: true });
+    cluster.input('n1', { type: 'transfer', to: 'n2' as NodeId });
+    cluster.run(2_000);
+    expect(cluster.leader()).toBe('n1');
+  });
+
+  test('also one that was just told of the end of two of them, which it heard a moment ago', () => {
+    const cluster = clusterOf(5, 2);
+    cluster.elect('n1');
+    cluster.run(200);
+    for (const name of ['n4', 'n5']) cluster.crash(name);
+    hearOfTheEnd(cluster, ['n1', 'n2', 'n3'], ['n4', 'n5'], 'peer-down');
+    cluster.input('n1', { type: 'transfer', to: 'n2' as NodeId });
+    cluster.run(2_000);
+    expect(cluster.leader()).toBe('n1');
   });
 
   test('a member that comes back with a higher promise deposes no leader whom nobody could follow', () => {
